@@ -1,0 +1,35 @@
+# Every target prepares what it needs: .venv, from PyPI, once, and again when pyproject.toml changes.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench check clean
+
+export SQUIDIE_PYTHON
+PYTHON := .venv/bin/python
+ARGS ?=
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo "  ARGS=… is passed on: make test ARGS='tests/pure -k retry'"
+
+setup: ## make .venv and install everything into it
+	@sh .ci/setup
+
+demo: setup ## watch a workflow survive kill -9, on real services started just for it
+	@.venv/bin/squidie demo $(ARGS)
+
+test: setup ## run the tests, on a private Postgres and Redis
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: setup ## ruff, mypy, the import contracts, the budgets
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
+	@PYTHONPATH=.:backends .venv/bin/lint-imports
+	@$(PYTHON) -m pytest -q tests/architecture
+
+bench: setup ## what it costs, beside its peers
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+check: test lint ## what CI runs
+
+clean: ## remove .venv and everything that was generated
+	@rm -rf .venv dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,145 @@
+"""What is unwise in a host's Celery settings, by name and with the fix. Nothing is changed: a host's app is the host's.
+
+An app from `create_app()` has the right settings by construction; there a broker that evicts keys is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from squidie.errors import InvalidConfig
+from squidie_celery.app import is_own
+from squidie_celery.line import BOUNDS
+from squidie_celery.tasks import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from celery import Celery
+
+log = logging.getLogger("squidie.checks")
+
+
+class Finding(NamedTuple):
+    """One unwise setting: its name, what may come of it, and what to do."""
+
+    setting: str
+    reason: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.reason}; fix: {self.fix}"
+
+
+def _no_socket_timeout(app: Celery) -> bool:
+    return _is_redis(app) and not app.conf.broker_transport_options.get("socket_timeout")
+
+
+def _no_json(app: Celery) -> bool:
+    return not {"json", "application/json"} & set(app.conf.accept_content)
+
+
+def _prefetches(app: Celery) -> bool:
+    threads = "thread" in str(app.conf.worker_pool)
+    return _is_redis(app) and not threads and not app.conf.get("worker_disable_prefetch")
+
+
+def _open_to_control(app: Celery) -> bool:
+    return bool(_is_redis(app) and app.conf.worker_enable_remote_control and not app.connection_for_read().password)
+
+
+def _annotated(app: Celery) -> bool:
+    annotations = app.conf.task_annotations or ()
+    annotations = [annotations] if isinstance(annotations, dict) else annotations
+    return any(isinstance(each, dict) and {NAME, "*"} & each.keys() for each in annotations)
+
+
+def _gives_up(app: Celery) -> bool:
+    return app.conf.broker_connection_max_retries is not None
+
+
+RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
+    (
+        _no_socket_timeout,
+        Finding(
+            "broker_transport_options",
+            "without socket_timeout a half-open connection is noticed after up to 51 s",
+            "add socket_timeout=2",
+        ),
+    ),
+    (_no_json, Finding("accept_content", "bells are JSON and would be refused", "add 'json'")),
+    (
+        _prefetches,
+        Finding(
+            "worker_disable_prefetch",
+            "a bell may wait behind a busy worker while another idles",
+            "set it to True for prefork and solo",
+        ),
+    ),
+    (
+        _open_to_control,
+        Finding(
+            "worker_enable_remote_control",
+            "whoever reaches this Redis, which has no password, can stop the worker",
+            "give Redis a password or set it to False",
+        ),
+    ),
+    (
+        _annotated,
+        Finding(
+            "task_annotations",
+            f"they reach {NAME} too; Squidie sets its own task's attributes again",
+            "name tasks instead of '*'",
+        ),
+    ),
+    (
+        _gives_up,
+        Finding(
+            "broker_connection_max_retries",
+            "the worker ends itself in a longer outage, and its sweeper with it",
+            "set it to None",
+        ),
+    ),
+)
+
+EVICTS = Finding(
+    "maxmemory-policy",
+    "this Redis silently drops queued messages when it is full",
+    "CONFIG SET maxmemory-policy noeviction",
+)
+
+
+def at_boot(app: Celery) -> None:
+    """Name what is unwise in the worker's log; refuse to start an app of our own on a broker that loses messages."""
+    if is_own(app):
+        if evicts(app):
+            raise InvalidConfig(f"{EVICTS.setting}: {EVICTS.reason}", hint=EVICTS.fix)
+        return
+    for finding in findings(app):
+        log.warning("%s", finding)
+
+
+def findings(app: Celery) -> Iterator[Finding]:
+    """Everything unwise about this app: its settings first, then its broker, if that answers."""
+    yield from (finding for applies, finding in RULES if applies(app))
+    if evicts(app):
+        yield EVICTS
+
+
+def evicts(app: Celery) -> bool:
+    """Whether the broker is a Redis that evicts keys. A broker that does not answer, or does not say, is no finding."""
+    if not _is_redis(app):
+        return False
+    try:
+        with app.connection_for_write(transport_options=BOUNDS) as connection:
+            channel: Any = connection.default_channel
+            policy = channel.client.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
+    except Exception as error:
+        log.debug("the broker does not say how it evicts: %s", type(error).__name__)
+        return False
+    return str(policy) != "noeviction"
+
+
+def _is_redis(app: Celery) -> bool:
+    return str(app.connection_for_write().transport_cls) in {"redis", "rediss", "sentinel"}

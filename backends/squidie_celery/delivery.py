@@ -1,0 +1,89 @@
+"""A bell is one Celery message: the delivery port over Celery, `Squidie(..., delivery=CeleryDelivery(app))`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from squidie.ringing import Ringer
+from squidie_celery.app import deployed_app, host_app
+from squidie_celery.line import BellLine
+from squidie_celery.queues import QueueNames
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from celery import Celery
+
+
+class CeleryDelivery:
+    """Rings Celery's workers through the app's broker, from a thread of its own.
+
+    Without `app` it is the one that `install(app, squidie)` names, else one made from `SQUIDIE_REDIS_URL`, else the
+    process' current app. `queues` maps a queue of Squidie to the Celery queue it rings, where that is not the one of
+    the same name.
+    """
+
+    name = "celery"
+
+    def __init__(self, app: Celery | None = None, queues: Mapping[str, str] | None = None) -> None:
+        self._app, self._mapping = app, dict(queues or {})
+        self._host_app: Celery | None = None
+        self._default = "default"
+        self._ringer = Ringer(self._dial)
+
+    @property
+    def app(self) -> Celery:
+        """The app whose broker carries the bells. Raises `MissingConfig` where there is none."""
+        if self._app is None:
+            self._app = deployed_app(else_take=self._host_app or host_app())
+        return self._app
+
+    @property
+    def names(self) -> QueueNames:
+        """How queues of Squidie and of Celery correspond, under this app's settings."""
+        return QueueNames(self._default, self.app.conf.task_default_queue, self._mapping)
+
+    @property
+    def reachable(self) -> bool:
+        """False while the last bells failed."""
+        return self._ringer.reachable
+
+    @property
+    def rung(self) -> int:
+        """Bells sent by this process."""
+        return self._ringer.rung
+
+    @property
+    def failed(self) -> int:
+        """Bells that this process could not send when it tried."""
+        return self._ringer.failed
+
+    @property
+    def ok_at(self) -> float | None:
+        """The `time.monotonic()` of the last bell that was sent; None before the first."""
+        return self._ringer.ok_at
+
+    def ring(self, queues: Collection[str]) -> None:
+        """Leave the names for the bell thread; microseconds, whatever state the broker is in."""
+        self._ringer.ring(queues)
+
+    def flush(self, timeout: float = 1.0) -> bool:
+        """Wait until every bell is sent, at most this long."""
+        return self._ringer.flush(timeout)
+
+    def attach(self, squidie: Any) -> None:
+        """Learn the default queue's name and this thread's app; refuse queues that are keys of Redis' transport."""
+        self._default = squidie.default_queue
+        self._host_app = host_app()
+        QueueNames(self._default, self._default, self._mapping).refuse_reserved({*squidie.queues(), *self._mapping})
+
+    def bind(self, app: Celery) -> None:
+        """Ring through this app, unless another was given explicitly; `install` calls it."""
+        self._app = self._app or app
+
+    def close(self) -> None:
+        """Send what is unsent, at most a second, and end the thread."""
+        self._ringer.close()
+
+    def _dial(self) -> BellLine:
+        return BellLine(self.app, self.names)

@@ -1,0 +1,37 @@
+"""Squidie in a Celery app, the host's or one of its own: one task, one bootstep of the worker.
+
+Nothing of the host's is overridden.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from squidie.errors import InvalidConfig
+from squidie_celery.process import Process
+from squidie_celery.station import Station
+from squidie_celery.tasks import register
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+def install(app: Celery, squidie: Any) -> Any:
+    """Let this app's workers serve `squidie`, and its bells go through this app's broker.
+
+    Doing it again changes nothing. Gives `squidie` back.
+    """
+    installed = getattr(app, "squidie", None)
+    if installed is squidie:
+        return squidie
+    if installed is not None:
+        raise InvalidConfig(
+            "this Celery app serves another Squidie already", hint="one app serves one journal; make a second app"
+        )
+    app.squidie = squidie
+    app.squidie_station = Station(app, squidie)
+    if hasattr(squidie.delivery, "bind"):
+        squidie.delivery.bind(app)
+    register(app.squidie_station)
+    app.steps["worker"].add(Process)
+    return squidie

@@ -1,0 +1,93 @@
+"""Squidie in a Celery worker: what its main process does beside consuming bells, in every pool.
+
+A worker's bootstep, not a consumer's: those stop and start with the broker's connection, while sweeping goes on without
+a broker. What children must inherit is made in `__init__`, for they exist before `start`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from celery import bootsteps, signals
+
+from squidie_celery import checks
+from squidie_celery.app import is_own
+from squidie_celery.station import station_of
+from squidie_celery.tasks import NAME, harden
+from squidie_celery.watch import Watch, children_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+log = logging.getLogger("squidie.worker")
+
+
+class Process(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Sweeps, watches over the children and tells them of a shutdown."""
+
+    requires: ClassVar = {"celery.worker.components:Pool"}
+    name = "Squidie"
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        self._station = station_of(worker.app)
+        self._squidie = self._station.squidie
+        self._station.share_flag()
+        self._station.tell_spawned()
+        self._owner = self._squidie.owner  # drawn before the pool exists, so that children share it
+        self._sweeper = self._squidie.sweeper(self._queues)
+        self._watch = Watch(lambda: children_of(worker.pool), self._squidie.child_died)
+        harden(worker.app)
+        if is_own(worker.app):
+            _suit(worker)
+        self._listen()
+
+    def start(self, worker: Any) -> None:
+        """Before the consumer: check the settings, then sweep and watch. A journal that is away delays nothing here."""
+        checks.at_boot(worker.app)
+        self._sweeper.start()
+        if children_of(worker.pool):
+            self._watch.start()
+
+    def stop(self, worker: Any) -> None:  # noqa: ARG002 Celery's signature
+        """After the consumer, before the pool: the watch goes on until the last child has ended."""
+        self._station.drain()
+        self._sweeper.stop()
+
+    terminate = stop
+
+    def _queues(self) -> Collection[str]:
+        """What the sweeper looks after; nothing any more while the worker drains."""
+        return () if self._station.draining() else sorted(self._station.served())
+
+    def _listen(self) -> None:
+        """Signals are weak by default, and a bound method would be gone at once."""
+        signals.worker_shutting_down.connect(self._on_shutting_down, weak=False)
+        signals.worker_process_shutdown.connect(self._on_child_exit, weak=False)
+        signals.worker_shutdown.connect(self._on_shutdown, weak=False)
+
+    def _on_shutting_down(self, **_: Any) -> None:
+        self._station.drain()
+
+    def _on_child_exit(self, **_: Any) -> None:
+        self._squidie.delivery.close()
+
+    def _on_shutdown(self, **_: Any) -> None:
+        self._watch.stop()
+        signals.worker_shutting_down.disconnect(self._on_shutting_down)
+        signals.worker_process_shutdown.disconnect(self._on_child_exit)
+        signals.worker_shutdown.disconnect(self._on_shutdown)
+
+
+def _suit(worker: Any) -> None:
+    """What only an app of our own may have set for it, now that its pool is known."""
+    if "thread" in str(worker.pool_cls):
+        worker.app.conf.worker_disable_prefetch = False  # nothing wakes the loop when a thread ends
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).addFilter(_is_no_bell)  # two lines a bell would bury what steps have to say
+
+
+def _is_no_bell(record: logging.LogRecord) -> bool:
+    told = getattr(record, "data", None)
+    return record.levelno > logging.INFO or not isinstance(told, dict) or told.get("name") != NAME

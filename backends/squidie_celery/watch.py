@@ -1,0 +1,111 @@
+"""Sees a prefork child die within milliseconds, so that its work is given to another at once, lease or not.
+
+Celery itself may notice only after five seconds. The pool's process list is private, so it is asked for with care; the
+sentinels of what it holds become readable when a child ends, and once a second the pids are looked at too: a grandchild
+may hold a sentinel's pipe open.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from multiprocessing.connection import wait
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+log = logging.getLogger("squidie.watch")
+
+SLICE = 0.2  # how soon a child that has just been forked is watched over
+EVERY = 1.0  # between two looks at the pids, and between two tries to tell the journal
+
+
+def children_of(pool: Any) -> dict[int, int | None]:
+    """The pids of a pool's child processes, with their sentinels; empty for the pools that have none."""
+    processes = getattr(getattr(pool, "_pool", None), "_pool", None)
+    if not isinstance(processes, list):
+        return {}
+    return {
+        p.pid: getattr(getattr(p, "_popen", None), "sentinel", None) for p in list(processes) if getattr(p, "pid", None)
+    }
+
+
+def has_ended(pid: int) -> bool:
+    """Whether this child of ours is dead, reaped or not; it is left for the pool to reap."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
+class Watch:
+    """A thread that calls `died(pid)` once for each child that ended, and again each second while that fails."""
+
+    def __init__(self, children: Callable[[], Mapping[int, int | None]], died: Callable[[int], int]) -> None:
+        self._children, self._died = children, died
+        self._known: dict[int, int | None] = {}
+        self._owed: set[int] = set()
+        self._told: set[int] = set()
+        self._next_look = self._next_try = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="squidie-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look once more, for children that were ended by the shutdown itself, and end the thread."""
+        if self._thread.ident is None:
+            return
+        self._stopping.set()
+        self._thread.join(2.0)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._look(SLICE)
+        self._next_look = self._next_try = 0.0
+        self._look(0.0)
+
+    def _look(self, timeout: float) -> None:
+        self._refresh()
+        sentinels = {s: pid for pid, s in self._known.items() if s is not None and pid not in self._told | self._owed}
+        ended = {sentinels[s] for s in self._ready(list(sentinels), timeout)}
+        if monotonic() >= self._next_look:
+            self._next_look = monotonic() + EVERY
+            ended |= {pid for pid in self._known if pid not in self._told and has_ended(pid)}
+        self._owed |= ended
+        self._tell()
+
+    def _refresh(self) -> None:
+        """Learn who is there. Whoever left the list untold has ended; a pid that left may come again as another."""
+        now = dict(self._children())
+        self._owed |= {pid for pid in self._known if pid not in now and pid not in self._told}
+        self._told &= now.keys()
+        self._known = now
+
+    def _ready(self, sentinels: list[int], timeout: float) -> list[Any]:
+        try:
+            if sentinels:
+                return wait(sentinels, timeout)
+        except OSError:  # closed by the pool while we waited: the pids will tell
+            self._next_look = 0.0
+        self._stopping.wait(min(timeout, 0.05) if sentinels else timeout)
+        return []
+
+    def _tell(self) -> None:
+        if not self._owed or monotonic() < self._next_try:
+            return
+        for pid in sorted(self._owed):
+            try:
+                given_back = self._died(pid)
+            except Exception as error:
+                self._next_try = monotonic() + EVERY
+                log.warning("child %d has ended, and the journal cannot be told yet: %s", pid, type(error).__name__)
+                return
+            self._owed.discard(pid)
+            self._told |= {pid} & self._known.keys()
+            log.info("child %d has ended, claims given back: %d", pid, given_back)

@@ -1,0 +1,1 @@
+"""A shop's order journey, from payment to parcel."""

@@ -1,0 +1,143 @@
+"""The journal: runs, facts, attempts, definitions, and the quiet tables around them.
+
+The SQL stands in `UP` and `DOWN`, so that a host can run it from an Alembic history of its own. It names no schema: whoever runs it sets `search_path`.
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+UP = """
+create function clock() returns timestamptz language sql stable parallel safe
+    return coalesce(nullif(current_setting('squidie.now', true), '')::timestamptz, statement_timestamp());
+
+create table definitions (
+    fingerprint text primary key,
+    workflow text not null,
+    version text,
+    spec json not null,
+    at timestamptz not null
+);
+
+create table runs (  -- what never changes stands first: an update then logs only what comes after it
+    run_id uuid primary key,
+    workflow text not null,
+    definition text not null,
+    trigger text not null,
+    queue text not null,
+    priority smallint not null constraint runs_priority check (priority between 0 and 999),
+    partition text,
+    key text,
+    parent_run_id uuid,
+    attributes jsonb,
+    started_at timestamptz not null,
+    status text not null constraint runs_status check (status in ('running', 'completed', 'failed', 'cancelled')),
+    fold smallint not null,
+    rev integer not null check (rev > 0),
+    head_hash bytea not null,
+    updated_at timestamptz not null,
+    ended_at timestamptz,
+    state json,
+    constraint runs_ended check ((ended_at is not null) = (status in ('completed', 'failed', 'cancelled')))
+) with (fillfactor = 70);
+create index runs_started on runs (started_at, run_id);
+create index runs_short_id on runs (reverse(right(run_id::text, 12)) text_pattern_ops);
+
+create table facts (
+    run_id uuid not null,
+    seq integer not null check (seq > 0),
+    kind text not null,
+    at timestamptz not null,
+    body json not null,
+    hash bytea not null check (length(hash) = 32),
+    primary key (run_id, seq)
+);
+create function refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception 'facts are insert-only: % is refused', tg_op using errcode = 'restrict_violation';
+end $$;
+create trigger facts_are_insert_only before update or delete or truncate on facts for each statement execute function refuse_change();
+
+create table attempts (
+    run_id uuid not null,
+    kind text not null default 'step' constraint attempts_kind check (kind in ('step')),
+    step text not null,
+    attempt integer not null check (attempt > 0),
+    action text not null,
+    queue text not null,
+    priority smallint not null constraint attempts_priority check (priority between 0 and 999),
+    due_at timestamptz not null,
+    lost smallint not null default 0,
+    irreversible boolean not null default false,
+    claim_id uuid,
+    token_hash bytea,
+    owner text,
+    claimed_at timestamptz,
+    lease_until timestamptz,
+    primary key (run_id, step, attempt, kind),
+    constraint attempts_claim check (num_nonnulls(claim_id, token_hash, owner, claimed_at, lease_until) in (0, 5))
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
+create index attempts_due on attempts (queue, priority, due_at, run_id, step) where claim_id is null;
+create index attempts_lease on attempts (lease_until) where claim_id is not null;
+
+create table dead_letters (
+    run_id uuid not null,
+    step text not null,
+    attempt integer not null,
+    seq integer not null,
+    workflow text not null,
+    queue text not null,
+    reason text not null,
+    error json not null,
+    at timestamptz not null,
+    primary key (run_id, step, attempt)
+);
+create index dead_letters_at on dead_letters (at);
+
+create table schedules (
+    workflow text not null,
+    trigger text not null,
+    expression text not null,
+    timezone text not null,
+    input json not null,
+    enabled boolean not null default true,
+    next_at timestamptz,
+    last_at timestamptz,
+    synced_at timestamptz not null,
+    primary key (workflow, trigger)
+);
+create index schedules_next on schedules (next_at) where enabled;
+
+create table workers (
+    owner text primary key,
+    host text not null,
+    pid integer not null,
+    role text not null,
+    queues text[] not null,
+    actions text[] not null,
+    version text not null,
+    delivery text not null,
+    started_at timestamptz not null,
+    seen_at timestamptz not null,
+    bell_ok_at timestamptz
+);
+"""
+
+DOWN = """
+drop table workers, schedules, dead_letters, attempts, facts, runs, definitions;
+drop function refuse_change();
+drop function clock();
+"""
+
+
+def upgrade() -> None:
+    op.execute(UP)
+
+
+def downgrade() -> None:
+    op.execute(DOWN)

@@ -1,0 +1,58 @@
+"""Durable workflows for the Celery you already run.
+
+    from squidie import Squidie, Workflow, manual, step
+
+`Squidie` and `Run` are loaded at their first use: they bring SQLAlchemy along, which a module that only declares workflows, and `squidie --version`,
+can do without (docs/adr tells why this is the one package that does so).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from squidie.workflow import (
+    Cancelled,
+    Fail,
+    LeaseLost,
+    Retry,
+    RetryLater,
+    StepContext,
+    TimedOut,
+    Workflow,
+    cron,
+    manual,
+    step,
+    to_spec,
+    validate_spec,
+)
+
+if TYPE_CHECKING:
+    from squidie.runtime import Run, Squidie
+    from squidie.settings import Settings
+
+__all__ = [
+    "Cancelled",
+    "Fail",
+    "LeaseLost",
+    "Retry",
+    "RetryLater",
+    "Run",
+    "Settings",
+    "Squidie",
+    "StepContext",
+    "TimedOut",
+    "Workflow",
+    "cron",
+    "manual",
+    "step",
+    "to_spec",
+    "validate_spec",
+]
+
+_LATER = {"Run": "squidie.runtime", "Settings": "squidie.settings", "Squidie": "squidie.runtime"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'squidie' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LATER[name]), name)

@@ -1,0 +1,41 @@
+"""How long to wait before the next attempt, and before an attempt whose claim was lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from squidie.workflow.spec import Backoff
+
+if TYPE_CHECKING:
+    from squidie.workflow.spec import Retry
+
+LONGEST = 366 * 24 * 3600.0
+AFTER_LOSS = (0.0, 1.0, 5.0, 30.0)
+"""Seconds until an attempt is due again after its first, second, ... lost claim: a step that kills its workers does so ever more rarely."""
+
+
+def delay(retry: Retry, attempt: int, dice: float) -> float:
+    """Seconds between the failure of this attempt (counted from 1) and the next one. `dice`, drawn in [0, 1), decides the jitter."""
+    if retry.backoff is Backoff.FIXED:
+        wait = retry.min
+    elif retry.backoff is Backoff.LINEAR:
+        wait = retry.min * attempt
+    elif retry.backoff is Backoff.EXPONENTIAL:
+        wait = _exponential(retry, attempt)
+    else:
+        assert_never(retry.backoff)
+    wait = min(wait, retry.max, LONGEST)
+    fraction = float(retry.jitter)  # True is full jitter
+    return wait * (1.0 - fraction * dice)
+
+
+def after_loss(lost: int) -> float:
+    """Seconds until the attempt is due again, given how many of its claims have been lost."""
+    return AFTER_LOSS[min(lost, len(AFTER_LOSS)) - 1]
+
+
+def _exponential(retry: Retry, attempt: int) -> float:
+    try:
+        return float(retry.min * retry.factor ** (attempt - 1))
+    except OverflowError:
+        return retry.max

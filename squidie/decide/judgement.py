@@ -1,0 +1,95 @@
+"""One command, one run, one moment: the facts that follow, or the reason why not.
+
+`decide` is the only place that makes facts. It is given the run as its head says under lock, the open attempts as their rows say, and the database's
+clock as read after the locks; it looks at nothing else.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple, assert_never
+
+import msgspec
+
+from squidie.decide.advance import complete
+from squidie.decide.cancel import cancel
+from squidie.decide.commands import Cancel, Complete, Expire, Fail, Release
+from squidie.decide.retry import expire, fail, release
+from squidie.errors import RunEnded, StaleClaim, UnknownAttempt
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from squidie.decide.commands import OnAttempt, OnRun, Situation
+    from squidie.history.attempts import OpenAttempt
+    from squidie.history.facts import Claim, Fact
+
+
+class Decision(NamedTuple):
+    """The facts, and the time they carry: the clock, lifted where the run's own time would otherwise go back."""
+
+    at: datetime
+    facts: tuple[Fact, ...]
+
+
+NOTHING: tuple[Fact, ...] = ()
+
+
+def decide(situation: Situation, command: OnRun) -> Decision:
+    """The facts that a command causes. Raises `Fenced` for a claim that no longer counts, `Refused` for what cannot be; an expiry too early is no fact."""
+    if isinstance(command, Cancel):
+        return _timed(situation, cancel(situation, command), None)
+    row = _held(situation, command)
+    if row is None or row.lease is None:
+        return Decision(situation.now, NOTHING)
+    claim = row.lease.ended(situation.run.nodes[row.step].claims + 1)
+    return _timed(situation, _of_attempt(situation, command, row, claim), claim)
+
+
+def _of_attempt(situation: Situation, command: OnAttempt, row: OpenAttempt, claim: Claim) -> list[Fact]:
+    match command:
+        case Complete():
+            return complete(situation, command, claim)
+        case Fail():
+            return fail(situation, command, claim)
+        case Release():
+            return release(situation, command, row, claim)
+        case Expire():
+            return expire(situation, command, row, claim)
+        case _:
+            assert_never(command)
+
+
+def _held(situation: Situation, command: OnAttempt) -> OpenAttempt | None:
+    """The row under this very claim. The fence asks for the claim, never for the lease: finished work is not thrown away because nobody missed it."""
+    row = situation.rows.get(command.key)
+    if isinstance(command, Expire):
+        return row if row is not None and row.lease is not None and row.lease.claim_id == command.claim_id else None
+    if not situation.run.is_open:
+        raise RunEnded(f"run {command.run_id} was {situation.run.status} before the outcome of {command.step} came", details=_about(command))
+    if row is not None and row.lease is not None and (row.lease.claim_id, row.lease.token_hash) == (command.claim_id, command.token_hash):
+        return row
+    node = situation.run.nodes.get(command.step)
+    if node is None or command.attempt > node.attempt:
+        raise UnknownAttempt(f"run {command.run_id} never opened attempt {command.attempt} of {command.step!r}", details=_about(command))
+    message = f"the claim on attempt {command.attempt} of {command.step!r} was ended before its outcome came"
+    raise StaleClaim(message, details=_about(command))
+
+
+def _about(command: OnAttempt) -> dict[str, object]:
+    return {"run_id": str(command.run_id), "step": command.step, "attempt": command.attempt, "claim_id": str(command.claim_id)}
+
+
+def _timed(situation: Situation, facts: list[Fact], claim: Claim | None) -> Decision:
+    """Within a run time never goes back, whatever the database's clock does; the true reading then stands beside the lifted one."""
+    at = situation.now
+    if situation.run.at is not None and situation.run.at > at:
+        at = situation.run.at
+    if claim is not None and claim.claimed_at > at:
+        at = claim.claimed_at
+    for fact in facts:
+        for ended in fact.ends:
+            at = max(at, ended.claim.claimed_at)
+    if at - situation.now <= timedelta(0):
+        return Decision(at, tuple(facts))
+    return Decision(at, tuple(msgspec.structs.replace(fact, clock=situation.now) for fact in facts))

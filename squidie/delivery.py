@@ -1,0 +1,69 @@
+"""The delivery port: how work is announced. A bell has no authority and no data; losing, doubling or forging one changes latency only.
+
+Adapters are found by the entry-point group `squidie.delivery` (`celery`, `notify`) or given as objects: `Squidie(..., delivery=CeleryDelivery(app))`.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from squidie.errors import InvalidConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+GROUP = "squidie.delivery"
+
+
+@runtime_checkable
+class Delivery(Protocol):
+    """What an adapter must offer. `ring` is called after the commit, outside any transaction."""
+
+    name: str
+
+    def ring(self, queues: Collection[str]) -> None:
+        """Announce that work is due on these queues. Returns at once (a few microseconds), never raises, never waits for a broker."""
+
+    @property
+    def reachable(self) -> bool:
+        """False while the last bells failed: a turn then goes on instead of ending."""
+
+    def attach(self, squidie: Any) -> None:
+        """The runtime introduces itself, once, when it is made."""
+
+    def close(self) -> None:
+        """Send what is still unsent, for at most a second, and let go of threads and connections."""
+
+
+class Silent:
+    """No bells at all: work is found by whoever calls `execute_next`, a turn or a sweep. The default when no delivery is named."""
+
+    name = "silent"
+    reachable = True
+
+    def ring(self, queues: Collection[str]) -> None:
+        """Nobody listens."""
+
+    def attach(self, squidie: Any) -> None:
+        """Nothing to prepare."""
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def find(delivery: str | Delivery | None) -> Delivery:
+    """The adapter by its entry-point name, the object as it is, or `Silent` for None. Raises `InvalidConfig` for an unknown name."""
+    if delivery is None:
+        return Silent()
+    if not isinstance(delivery, str):
+        return delivery
+    known = {point.name: point for point in entry_points(group=GROUP)}
+    if delivery not in known:
+        raise InvalidConfig(f"there is no delivery named {delivery!r}", hint=f"installed: {', '.join(sorted(known)) or 'none'}")
+    try:
+        adapter = known[delivery].load()
+    except ImportError as error:
+        raise InvalidConfig(f"the delivery {delivery!r} cannot be loaded: {error}", hint=f'pip install "squidie[{delivery}]"') from error
+    made: Delivery = adapter()
+    return made

@@ -1,0 +1,1 @@
+"""What makes it so: one door for every change (`transact`), the turns that carry work through it, and what keeps them honest."""

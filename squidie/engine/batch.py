@@ -1,0 +1,174 @@
+"""What a batch of commands has decided so far: each meets its run as the one before it left it, and a member that goes wrong harms only itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from squidie.decide.commands import Command, OnRun, Situation
+from squidie.decide.judgement import decide
+from squidie.decide.ready import row as open_row
+from squidie.history.attempts import Lease
+from squidie.history.chain import link
+from squidie.history.codec import encode
+from squidie.history.facts import (
+    TERMINAL,
+    AttemptCompleted,
+    AttemptDeadLettered,
+    AttemptExpired,
+    AttemptFailed,
+    AttemptReleased,
+    Disposition,
+    Fact,
+    counts_as_lost,
+)
+from squidie.history.run import fold
+from squidie.journal.heads import encode as encode_state
+from squidie.journal.writing import Changes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from squidie.history.attempts import AttemptKey, OpenAttempt
+    from squidie.history.run import Run
+    from squidie.journal.heads import Head
+    from squidie.workflow.spec import Spec
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What became of one command: its facts, or why not. `busy` means that its run is held by somebody else and nothing was tried."""
+
+    command: Command
+    facts: tuple[Fact, ...] = ()
+    error: Exception | None = None
+    busy: bool = False
+    run: Run | None = None
+    definition: str = ""
+    opened: list[OpenAttempt] = field(default_factory=list)
+    created: bool = True
+
+
+@dataclass(slots=True)
+class Handover:
+    """Who takes successors over at once. `accepts` is asked for each that is due now; what it accepts appears claimed already."""
+
+    owner: str
+    token_hash: bytes
+    lease: float
+    accepts: Callable[[OpenAttempt], bool]
+    new_claim: Callable[[], UUID]
+
+    def take(self, row: OpenAttempt, now: datetime) -> OpenAttempt:
+        """The row under our lease, or as it was."""
+        if row.due_at > now or not self.accepts(row):
+            return row
+        return row.held(Lease(self.new_claim(), self.token_hash, self.owner, now, now + timedelta(seconds=self.lease)))
+
+
+class Batch:
+    """Heads and rows as they were locked, and everything that was decided on them."""
+
+    def __init__(
+        self, heads: Mapping[UUID, Head], rows: Mapping[AttemptKey, OpenAttempt], now: datetime, *, max_claims: int, handover: Handover | None
+    ) -> None:
+        self.now = now
+        self.changes = Changes()
+        self.letters: list[dict[str, Any]] = []
+        self._heads = dict(heads)
+        self._before = dict(rows)
+        self._rows: dict[UUID, dict[AttemptKey, OpenAttempt]] = {}
+        for key, row in rows.items():
+            self._rows.setdefault(key[0], {})[key] = row
+        self._max_claims = max_claims
+        self._handover = handover
+        self._touched: dict[UUID, int] = {}
+
+    def judge(self, command: OnRun, spec: Spec, large: Mapping[str, msgspec.Raw]) -> Verdict:
+        """Decide one command. A refusal, or a fault of its own, changes nothing and is its verdict."""
+        head = self._heads[command.run_id]
+        rows = self._rows.get(command.run_id, {})
+        situation = Situation(head.run, spec, self.now, rows, large, self._max_claims)
+        try:
+            at, facts = decide(situation, command)
+            bodies = [encode(fact) for fact in facts]
+            run = fold([(at, fact) for fact in facts], head.run)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this member
+            return Verdict(command, error=error, run=head.run, definition=head.run.definition)
+        verdict = Verdict(command, facts, run=run, definition=run.definition)
+        if facts:
+            self._record(head, at, facts, bodies)
+            self._letters(command.run_id, run, at, facts)
+            self._follow(command.run_id, spec, facts, verdict)
+            head.run = run
+        return verdict
+
+    def finish(self) -> Changes:
+        """Everything to be written: heads as they stand now, and rows where they differ from what was locked."""
+        for run_id, before in self._touched.items():
+            head = self._heads[run_id]
+            ended = None if head.run.is_open else head.run.at
+            state = encode_state(head.run)
+            self.changes.heads.add(run_id, before, head.rev, head.hash, head.run.status.value, state, head.run.at, ended)
+        rows_now = {key: row for rows in self._rows.values() for key, row in rows.items()}
+        for key, row in self._before.items():
+            after = rows_now.get(key)
+            if after is None:
+                self.changes.add_gone(row)
+            elif after is not row:
+                self.changes.add_freed(row, after)
+        for key, row in rows_now.items():
+            if key not in self._before:
+                self.changes.add_opened(row)
+        return self.changes
+
+    def _record(self, head: Head, at: datetime, facts: tuple[Fact, ...], bodies: list[bytes]) -> None:
+        self._touched.setdefault(head.run_id, head.rev)
+        for fact, body in zip(facts, bodies, strict=True):
+            head.rev += 1
+            head.hash = link(head.hash, head.run_id, head.rev, fact.kind, at, body)
+            self.changes.add_fact(head.run_id, head.rev, fact.kind, at, body, head.hash)
+
+    def _follow(self, run_id: UUID, spec: Spec, facts: tuple[Fact, ...], verdict: Verdict) -> None:
+        """The rows as the facts leave them."""
+        rows = self._rows.setdefault(run_id, {})
+        for fact in facts:
+            if isinstance(fact, AttemptCompleted | AttemptFailed | AttemptDeadLettered):
+                rows.pop((run_id, fact.step, fact.attempt))
+            elif isinstance(fact, AttemptReleased | AttemptExpired):
+                key = (run_id, fact.step, fact.attempt)
+                rows[key] = rows[key].given_back(fact.due_at, lost=counts_as_lost(fact))
+                verdict.opened.append(rows[key])
+            elif isinstance(fact, TERMINAL):
+                rows.clear()
+                verdict.opened.clear()
+            for opening in fact.opens:
+                row = open_row(run_id, spec, opening)
+                row = self._handover.take(row, self.now) if self._handover else row
+                rows[row.key] = row
+                verdict.opened.append(row)
+
+    def _letters(self, run_id: UUID, run: Run, at: datetime, facts: tuple[Fact, ...]) -> None:
+        """A failure that nothing handled leaves a letter; an attempt lost too often always does."""
+        for offset, fact in enumerate(facts):
+            fatal = isinstance(fact, AttemptFailed) and fact.disposition is Disposition.FATAL
+            if not fatal and not isinstance(fact, AttemptDeadLettered):
+                continue
+            assert isinstance(fact, AttemptFailed | AttemptDeadLettered)
+            letter = {
+                "run_id": run_id,
+                "step": fact.step,
+                "attempt": fact.attempt,
+                "seq": run.revision - len(facts) + offset + 1,
+                "workflow": run.workflow,
+                "queue": self._before[(run_id, fact.step, fact.attempt)].queue,
+                "reason": fact.error.kind.value,
+                "error": msgspec.json.encode(fact.error).decode(),
+                "at": at,
+            }
+            self.letters.append(letter)

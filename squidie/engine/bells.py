@@ -1,0 +1,77 @@
+"""When bells ring: after the commit, ours or the host's, and at the times that this process has made known.
+
+A bell that comes too early, twice or not at all changes latency only: a worker's sweep finds what is due.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, event
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from squidie.delivery import Delivery
+
+FARTHEST = 120.0
+"""Seconds ahead that a process rings by its own timer; what is due later is found by the sweeps."""
+
+AFTER_HOST_COMMIT = (0.02, 0.25)
+"""SQLAlchemy tells of a Core connection's commit just before it happens, so the bells ring shortly after, and once more."""
+
+
+class Bells:
+    """Rings now, or later from one thread that exists only once it is needed."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._later: list[tuple[float, str]] = []
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def ring(self, queues: Collection[str]) -> None:
+        """Announce work that is due on these queues now."""
+        if queues:
+            self._delivery.ring(queues)
+
+    def ring_in(self, queue: str, seconds: float) -> None:
+        """Announce work that will be due. Beyond `FARTHEST` nothing is remembered."""
+        if seconds > FARTHEST:
+            return
+        with self._changed:
+            heapq.heappush(self._later, (time.monotonic() + max(0.0, seconds), queue))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="squidie-bells", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def ring_after(self, host: Any, queues: Collection[str]) -> None:
+        """Ring once the host's transaction has committed; never if it rolls back."""
+        if not queues:
+            return
+        wanted = tuple(queues)
+        if isinstance(host, Connection):
+            event.listen(host, "commit", lambda _connection: self._soon(wanted), once=True)
+        else:
+            event.listen(host, "after_commit", lambda _session: self.ring(wanted), once=True)
+
+    def _soon(self, queues: Collection[str]) -> None:
+        for seconds in AFTER_HOST_COMMIT:
+            for queue in queues:
+                self.ring_in(queue, seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._later:
+                    self._changed.wait()
+                wait = self._later[0][0] - time.monotonic()
+                if wait > 0:
+                    self._changed.wait(wait)
+                    continue
+                _, queue = heapq.heappop(self._later)
+            self.ring((queue,))

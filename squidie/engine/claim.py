@@ -1,0 +1,60 @@
+"""Due attempts, taken under a lease: as many as the pace allows, of one queue, of what this worker can run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from squidie.engine import ids
+from squidie.engine.lease import Holding
+from squidie.journal import attempts
+
+if TYPE_CHECKING:
+    from squidie.engine.batch import Verdict
+    from squidie.engine.parts import Parts
+    from squidie.history.run import Run
+
+
+class Work:
+    """A claim of this process and the run it belongs to, as it stood when the claim was made."""
+
+    __slots__ = ("definition", "holding", "run")
+
+    def __init__(self, holding: Holding, run: Run, definition: str) -> None:
+        self.holding = holding
+        self.run = run
+        self.definition = definition
+
+
+def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
+    """Claim from one queue: the work, and whether more was due than was taken. One statement, one commit, nothing locked afterwards.
+
+    What was taken alone is looked at once more right before it is called; a batch is looked at here, since its commit did not wait for the disk.
+    """
+    with parts.journal.reading() as connection:
+        taken = attempts.claim(
+            parts.journal,
+            connection,
+            queue,
+            served=parts.served,
+            short=parts.pace.short,
+            most=most,
+            owner=ids.owner(),
+            token_hash=ids.token_hash(),
+            lease=parts.settings.lease,
+        )
+        rows = [claimed.row for claimed in taken.claims]
+        held = attempts.still_held(parts.journal, connection, rows) if rows else set()
+    work = [Work(Holding(c.row), c.run, c.definition) for c in taken.claims if c.row.lease and c.row.lease.claim_id in held]
+    parts.renewer.hold([each.holding for each in work])
+    return work, taken.left
+
+
+def handed_over(parts: Parts, verdicts: list[Verdict]) -> list[Work]:
+    """The successors that a settle gave this process, claimed already: the settle is their look."""
+    work = []
+    for verdict in verdicts:
+        held = [row for row in verdict.opened if row.lease is not None]
+        if held and verdict.run is not None:
+            work += [Work(Holding(row), verdict.run, verdict.definition) for row in held]
+    parts.renewer.hold([each.holding for each in work])
+    return work

@@ -1,0 +1,94 @@
+"""An exception as a record fit to be kept: cut to size, known secrets masked, no local variables. A hostile `str()` still yields a record."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from squidie.errors import SquidieError, UnstorableValue
+from squidie.history.canonical import canonical
+from squidie.history.facts import ErrorRecord, FailureCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MOST_BYTES = 8 * 1024
+MOST_FRAMES = 20
+MASK = "***"
+
+_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^@\s/]+@")
+
+
+class Masking:
+    """Replaces the values of words that name secrets, in text and in JSON."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        names = "|".join(re.escape(word) for word in words) or "(?!)"
+        self._names = re.compile(names, re.IGNORECASE)
+        self._pairs = re.compile(rf"""((?:{names})[\w-]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|(?:Bearer\s+)?[^\s,;&)}}\]]+)""", re.IGNORECASE)
+
+    def text(self, said: str) -> str:
+        """The text with `password=…` and the like masked."""
+        return _URL_PASSWORD.sub(rf"\1{MASK}@", self._pairs.sub(rf"\1{MASK}", said))
+
+    def value(self, given: Any) -> Any:
+        """The value with everything masked that stands under the name of a secret."""
+        if isinstance(given, dict):
+            return {key: MASK if self._names.search(str(key)) else self.value(item) for key, item in given.items()}
+        if isinstance(given, list | tuple):
+            return [self.value(item) for item in given]
+        return self.text(given) if isinstance(given, str) else given
+
+
+def record(error: BaseException, *, kind: FailureCode, attempt: int, retryable: bool, masking: Masking, code: str | None = None) -> ErrorRecord:
+    """What is kept of a failure: where it was raised, as what, and what it said."""
+    frames = _frames(error)
+    return ErrorRecord(
+        kind=kind,
+        code=code or kind.value,
+        type=type(error).__qualname__,
+        message=masking.text(said(error)),
+        details=_details(error, masking),
+        origin=frames[-1].rpartition(" ")[2] if frames else None,
+        frames=frames,
+        retryable=retryable,
+        attempt=attempt,
+    )
+
+
+def said(error: BaseException) -> str:
+    """What the exception says, whatever its `str()` does."""
+    try:
+        text = error.message if isinstance(error, SquidieError) else str(error)
+    except Exception:  # noqa: BLE001 - somebody else's code
+        return f"(the message of this {type(error).__qualname__} could not be read)"
+    return cut(text)
+
+
+def cut(text: str) -> str:
+    """At most `MOST_BYTES` of text that can be stored."""
+    clean = text[:MOST_BYTES].replace("\0", "\N{SYMBOL FOR NULL}").encode(errors="replace")
+    return clean if isinstance(clean, str) else clean[:MOST_BYTES].decode(errors="ignore")
+
+
+def _frames(error: BaseException) -> tuple[str, ...]:
+    found = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in found if "squidie/engine/" not in frame.filename.replace("\\", "/")]
+    return tuple(cut(f"{_short(frame.filename)}:{frame.lineno} {frame.name}") for frame in ours[-MOST_FRAMES:])
+
+
+def _short(filename: str) -> str:
+    """A path below its package: where the code was installed is nobody's business."""
+    return "/".join(filename.replace("\\", "/").split("/")[-3:])
+
+
+def _details(error: BaseException, masking: Masking) -> Any:
+    details = getattr(error, "details", None)
+    if not isinstance(details, dict) or not details:
+        return None
+    try:
+        canonical(details, root="details", limit=MOST_BYTES)
+    except UnstorableValue as refused:
+        return {"refused": refused.message}
+    return masking.value(details)

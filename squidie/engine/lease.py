@@ -1,0 +1,150 @@
+"""Leases: one thread renews all claims of a process, and minds the batches whose members have not begun.
+
+A claim that no row carries any more is lost for good: the step is told through its context, the process lives on. While renewals fail the step is
+warned once two thirds of the lease have passed, and the warning is taken back by the next renewal that succeeds.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from squidie.errors import SquidieError
+from squidie.journal import attempts, heads
+from squidie.workflow.steps import Signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from uuid import UUID
+
+    from squidie.history.attempts import OpenAttempt
+    from squidie.journal.store import Journal
+    from squidie.settings import Settings
+
+log = logging.getLogger("squidie.lease")
+
+PATIENCE = 0.25
+"""Seconds that one step of a batch may take before its mates that have not begun are given back."""
+
+
+@dataclass(slots=True)
+class Holding:
+    """A claim of this process and what its step is told."""
+
+    row: OpenAttempt
+    signals: Signals = field(default_factory=Signals)
+
+
+class Hand:
+    """The claims of one batch. To begin one and to give back the rest take the same lock, so none is both."""
+
+    def __init__(self, holdings: Collection[Holding], give_back: Callable[[list[Holding]], None]) -> None:
+        self._waiting = list(holdings)[::-1]
+        self._lock = threading.Lock()
+        self._give_back = give_back
+        self._begun_at = time.monotonic()
+
+    def begin(self) -> Holding | None:
+        """The next claim to run, or None when there is none left."""
+        with self._lock:
+            self._begun_at = time.monotonic()
+            return self._waiting.pop() if self._waiting else None
+
+    @property
+    def waits(self) -> bool:
+        """Whether some have not begun."""
+        return bool(self._waiting)
+
+    def give_back(self, *, if_slow: bool = False) -> int:
+        """Give back what has not begun; with `if_slow` only when the step that runs now has run long."""
+        with self._lock:
+            if if_slow and time.monotonic() - self._begun_at < PATIENCE:
+                return 0
+            rest, self._waiting = self._waiting[::-1], []
+        if rest:
+            self._give_back(rest)
+        return len(rest)
+
+
+class Renewer:
+    """The thread that keeps this process's claims alive. It starts with the first claim and sleeps while there is none."""
+
+    def __init__(self, journal: Journal, settings: Settings) -> None:
+        self._journal = journal
+        self._settings = settings
+        self._held: dict[UUID, Holding] = {}
+        self._hands: set[Hand] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._renewed_at = time.monotonic()
+
+    def hold(self, holdings: Collection[Holding]) -> None:
+        """Renew these claims from now on."""
+        with self._changed:
+            if not self._held:
+                self._renewed_at = time.monotonic()
+            self._held.update({h.row.lease.claim_id: h for h in holdings if h.row.lease is not None})
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="squidie-lease", daemon=True)
+                self._thread.start()
+
+    def drop(self, holdings: Collection[Holding]) -> None:
+        """These claims have ended."""
+        with self._changed:
+            for holding in holdings:
+                if holding.row.lease is not None:
+                    self._held.pop(holding.row.lease.claim_id, None)
+
+    def mind(self, hand: Hand) -> None:
+        """Look after a batch of several claims while its steps run."""
+        with self._changed:
+            self._hands.add(hand)
+            self._changed.notify()
+
+    def leave(self, hand: Hand) -> None:
+        """The batch has been run."""
+        with self._changed:
+            self._hands.discard(hand)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait(PATIENCE if self._hands else self._settings.renewal)
+                hands, held = tuple(self._hands), dict(self._held)
+            for hand in hands:
+                hand.give_back(if_slow=True)
+            if held and time.monotonic() - self._renewed_at >= self._settings.renewal * 0.9:
+                self._renew(held)
+
+    def _renew(self, held: dict[UUID, Holding]) -> None:
+        rows = [holding.row for holding in held.values()]
+        try:
+            with self._journal.reading() as connection:
+                alive = attempts.renew(self._journal, connection, rows, self._settings.lease)
+                if len(alive) < len(rows):
+                    alive |= attempts.still_held(self._journal, connection, rows)
+                gone = [holding for claim, holding in held.items() if claim not in alive]
+                for holding in gone:
+                    self._tell(holding, heads.read(self._journal, connection, holding.row.run_id))
+        except SquidieError as error:
+            log.warning("claims could not be renewed: %s", error)
+            self._warn(held)
+            return
+        self._renewed_at = time.monotonic()
+        for claim in alive:
+            held[claim].signals.warned = False
+        self.drop(gone)
+
+    def _tell(self, holding: Holding, head: heads.Head | None) -> None:
+        if head is not None and head.run.status == "cancelled":
+            holding.signals.cancelled = True
+        holding.signals.lost = True
+        log.warning("the claim on %s of run %s was ended by somebody else", holding.row.step, holding.row.run_id)
+
+    def _warn(self, held: dict[UUID, Holding]) -> None:
+        if time.monotonic() - self._renewed_at >= self._settings.lease * 2 / 3:
+            for holding in held.values():
+                holding.signals.warned = True

@@ -1,0 +1,89 @@
+"""The parts that every piece of the engine works with, and that a fork must renew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from squidie.engine.bells import Bells
+from squidie.engine.lease import Renewer
+from squidie.engine.pace import Pace
+from squidie.journal import definitions
+from squidie.workflow.fingerprint import fingerprint
+from squidie.workflow.spec import TriggerKind
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from squidie.delivery import Delivery
+    from squidie.journal.store import Journal
+    from squidie.settings import Settings
+    from squidie.workflow.registry import Registry
+    from squidie.workflow.spec import Spec, Trigger
+
+
+class Parts:
+    """One process's journal, settings, declared workflows, bells and leases."""
+
+    def __init__(self, journal: Journal, settings: Settings, registry: Registry, delivery: Delivery, default_queue: str) -> None:
+        self.journal = journal
+        self.settings = settings
+        self.registry = registry
+        self.served = registry.served
+        self.delivery = delivery
+        self.default_queue = default_queue
+        self.schedules_synced = False
+        self.crons = {name: crons for name in registry.workflows if (crons := _crons(registry.spec(name)))}
+        self.definitions = Definitions(journal, registry)
+        self.renew()
+
+    def renew(self) -> None:
+        """Everything with a thread or a lock, made anew: at the start, and in a forked child."""
+        self.bells = Bells(self.delivery)
+        self.pace = Pace(self.settings)
+        self.renewer = Renewer(self.journal, self.settings)
+
+    def after_fork(self) -> None:
+        """A child must not touch its parent's sockets: it leaves them alone and opens its own."""
+        self.journal.engine.dispose(close=False)
+        self.renew()
+
+
+def _crons(spec: Spec) -> tuple[Trigger, ...]:
+    return tuple(trigger for trigger in spec.triggers if trigger.kind is TriggerKind.CRON)
+
+
+class Definitions:
+    """Graphs by fingerprint: those declared here, and those that older runs keep."""
+
+    def __init__(self, journal: Journal, registry: Registry) -> None:
+        self.journal = journal
+        self._declared = {name: fingerprint(registry.spec(name)) for name in registry.workflows}
+        self._specs: dict[str, Spec] = {print_: registry.spec(name) for name, print_ in self._declared.items()}
+        self._kept: set[str] = set()
+
+    def declared(self, workflow: str) -> str:
+        """The fingerprint of a workflow as it is declared here."""
+        return self._declared[workflow]
+
+    def find(self, print_: str, connection: Connection | None = None) -> Spec:
+        """The graph of a run, read once from the journal where it is not declared here."""
+        spec = self._specs.get(print_)
+        if spec is None:
+            spec = self._specs[print_] = self._read(print_, connection)
+        return spec
+
+    def _read(self, print_: str, connection: Connection | None) -> Spec:
+        if connection is not None:
+            return definitions.find(self.journal, connection, print_)
+        with self.journal.reading() as own:
+            return definitions.find(self.journal, own, print_)
+
+    def keep(self, print_: str, connection: Connection) -> None:
+        """Make sure that the journal holds the graph, in the transaction that starts a run on it."""
+        if print_ in self._kept:
+            return
+        definitions.keep(self.journal, connection, print_, self._specs[print_])
+
+    def kept(self, print_: str) -> None:
+        """A transaction of our own has committed with this graph in it (a host may still roll back)."""
+        self._kept.add(print_)

@@ -1,0 +1,225 @@
+"""What callers ask for, checked at the door and made into commands. Nothing is written here, and no value is repeated in an error."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from squidie.decide.commands import Cancel, Start
+from squidie.decide.windows import window_name
+from squidie.engine import ids
+from squidie.errors import InvalidArgument, InvalidTrigger, UnstorableValue, WorkflowNotFound
+from squidie.history.canonical import canonical
+from squidie.history.chain import EPOCH
+from squidie.history.facts import Receipt
+from squidie.workflow.cron import window_input
+from squidie.workflow.durations import seconds
+from squidie.workflow.payload import admit, is_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from squidie.engine.parts import Parts
+    from squidie.workflow.spec import PayloadField, Spec, Trigger
+
+_QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_MOST_KEY = 255
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of a start, as `Squidie.start` takes them."""
+
+    trigger: str | None = None
+    key: str | None = None
+    run_id: Any = None
+    queue: str | None = None
+    priority: int = 100
+    at: Any = None
+    after: Any = None
+    attributes: Any = None
+    actor: Any = None
+    metadata: Any = None
+
+
+def start_of(parts: Parts, workflow: Any, payload: Any, request: Request, *, now: Callable[[], datetime]) -> Start:
+    """The command that starts this workflow with this payload. `now` reads the database's clock, and is asked only where the request needs it."""
+    spec = _spec(parts, workflow)
+    trigger = trigger_of(spec, request.trigger)
+    fields = spec.payload if trigger.payload is None else trigger.payload
+    given = {} if payload is None else payload
+    stored, digest = _payload(parts, spec, trigger, fields, given, now)
+    return Start(
+        run_id=_run_id(parts, spec, trigger, request),
+        spec=spec,
+        definition=parts.definitions.declared(spec.name),
+        trigger=trigger.name,
+        payload=stored,
+        queue=queue_name(request.queue) if request.queue is not None else parts.default_queue,
+        by=receipt("start", digest, request),
+        priority=_priority(request.priority),
+        at=_at(request, now),
+        key=_key(request.key),
+        attributes=_attributes(request.attributes),
+    )
+
+
+def start_of_window(parts: Parts, workflow: str, trigger_name: str, *, window: datetime, end: datetime, fired_at: datetime) -> Start:
+    """The command that opens one cron window. The window is the run's id, so any number of deliverers make one run."""
+    spec = parts.registry.spec(workflow)
+    trigger = trigger_of(spec, trigger_name)
+    fields = spec.payload if trigger.payload is None else trigger.payload
+    given = window_input(trigger.input, window, end)
+    payload = canonical(admit(fields, given, now=fired_at, timezone=trigger.timezone), root="payload", limit=parts.settings.max_body)
+    schedule = {
+        "trigger": trigger.name,
+        "expression": trigger.expression,
+        "timezone": trigger.timezone,
+        "window": {"start": window.isoformat(), "end": end.isoformat()},
+        "fired_at": fired_at.isoformat(),
+        "late_by": (fired_at - window).total_seconds(),
+    }
+    return Start(
+        run_id=ids.keyed_run_id("window", None, workflow, trigger.name, window_name(window)),
+        spec=spec,
+        definition=parts.definitions.declared(workflow),
+        trigger=trigger.name,
+        payload=payload,
+        queue=parts.default_queue,
+        by=Receipt(verb="start_cron", digest=window_name(window), request_id=ids.request_id()),
+        window=window_name(window),
+        schedule=schedule,
+    )
+
+
+def cancel_of(run_id: Any, *, reason: str, actor: Any = None, comment: str | None = None, key: str | None = None) -> Cancel:
+    """The command that cancels a run."""
+    if not isinstance(reason, str) or not reason.strip():
+        raise InvalidArgument("reason", "say why, as text")
+    digest = sha256(canonical([reason.strip(), comment], root="reason")).hexdigest()
+    by = receipt("cancel", digest, Request(key=key, actor=actor), comment=comment)
+    return Cancel(as_uuid(run_id), reason.strip(), by)
+
+
+def trigger_of(spec: Spec, name: str | None) -> Trigger:
+    """The trigger by its name; the first declared one for None."""
+    if name is None:
+        return spec.triggers[0]
+    for trigger in spec.triggers:
+        if trigger.name == name:
+            return trigger
+    raise InvalidTrigger(str(name), [trigger.name for trigger in spec.triggers])
+
+
+def queue_name(name: Any, argument: str = "queue") -> str:
+    """A queue's name, or `InvalidArgument`."""
+    if not isinstance(name, str) or not _QUEUE.fullmatch(name) or name.startswith("unacked"):
+        reason = "letters, digits, '_', '.', '-', at most 64, beginning with a letter or digit, and not 'unacked…', which is the broker's own"
+        raise InvalidArgument(argument, reason)
+    return name
+
+
+def as_uuid(value: Any, argument: str = "run_id") -> UUID:
+    """A run id given as UUID or text."""
+    if isinstance(value, UUID):
+        return value
+    try:
+        return UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidArgument(argument, "is not a UUID") from None
+
+
+def receipt(verb: str, digest: str, request: Request, *, comment: str | None = None) -> Receipt:
+    """Who asked, and which request it was."""
+    for name, value in (("actor", request.actor), ("metadata", request.metadata)):
+        if value is not None:
+            canonical(value, root=name)
+    if request.actor is not None and (not isinstance(request.actor, str | dict) or not request.actor):
+        raise InvalidArgument("actor", "is text or an object, and not empty")
+    return Receipt(
+        verb=verb,
+        digest=digest,
+        request_id=ids.request_id(),
+        key=_key(request.key),
+        actor=request.actor,
+        comment=comment,
+        metadata=request.metadata,
+    )
+
+
+def _spec(parts: Parts, workflow: Any) -> Spec:
+    """The graph of a workflow given by name or as its class, if it is declared here."""
+    name = workflow if isinstance(workflow, str) else getattr(getattr(workflow, "spec", None), "name", None)
+    if not isinstance(name, str):
+        raise InvalidArgument("workflow", "is the name of a workflow, or its class")
+    found = parts.registry.workflow(name)
+    if found is not workflow and not isinstance(workflow, str):
+        raise WorkflowNotFound(name, parts.registry.workflows)
+    return found.spec
+
+
+def _payload(
+    parts: Parts, spec: Spec, trigger: Trigger, fields: tuple[PayloadField, ...], given: Any, now: Callable[[], datetime]
+) -> tuple[msgspec.Raw, str]:
+    """The payload as it is stored, and what identifies the request: a default that is the time of the start does not make it another one."""
+    limit = parts.settings.max_body
+    timed = any(is_clock(field) for field in fields)
+    stored = canonical(admit(fields, given, now=now() if timed else EPOCH, timezone=trigger.timezone), root="payload", limit=limit)
+    timeless = canonical(admit(fields, given, now=EPOCH, timezone=trigger.timezone), root="payload", limit=limit) if timed else stored
+    return stored, sha256(f"{spec.name}/{trigger.name}/".encode() + timeless).hexdigest()
+
+
+def _run_id(parts: Parts, spec: Spec, trigger: Trigger, request: Request) -> UUID:
+    if request.key is not None and request.run_id is not None:
+        raise InvalidArgument("key", "give a key or a run_id, not both")
+    if request.run_id is not None:
+        return as_uuid(request.run_id)
+    if request.key is not None:
+        return ids.keyed_run_id("key", None, spec.name, trigger.name, _key(request.key))
+    return ids.run_id()
+
+
+def _key(key: Any) -> str | None:
+    if key is None:
+        return None
+    if not isinstance(key, str) or not 1 <= len(key) <= _MOST_KEY:
+        raise InvalidArgument("key", f"is text of 1 to {_MOST_KEY} characters")
+    try:
+        canonical(key, root="key")
+    except UnstorableValue as error:
+        raise InvalidArgument("key", str(error.details["reason"])) from None
+    return key
+
+
+def _priority(priority: Any) -> int:
+    if not isinstance(priority, int) or isinstance(priority, bool) or not 0 <= priority <= 999:
+        raise InvalidArgument("priority", "is a whole number from 0 (most urgent) to 999")
+    return priority
+
+
+def _at(request: Request, now: Callable[[], datetime]) -> datetime | None:
+    if request.at is not None and request.after is not None:
+        raise InvalidArgument("at", "give at or after, not both")
+    if request.after is not None:
+        try:
+            return now() + timedelta(seconds=seconds(request.after, allow_zero=True))
+        except (ValueError, OverflowError) as error:
+            raise InvalidArgument("after", str(error)) from None
+    if request.at is None:
+        return None
+    if not isinstance(request.at, datetime) or request.at.tzinfo is None:
+        raise InvalidArgument("at", "is a datetime with a time zone")
+    return request.at.astimezone(UTC)
+
+
+def _attributes(attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if attributes is None:
+        return None
+    if not isinstance(attributes, dict) or not all(isinstance(value, str | bool | int | float) for value in attributes.values()):
+        raise InvalidArgument("attributes", "is an object whose values are text, booleans or numbers")
+    canonical(attributes, root="attributes")
+    return attributes

@@ -1,0 +1,95 @@
+"""Outcomes in, successors out. An outcome waits for Postgres and for busy runs as long as it takes: finished work is not thrown away."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from squidie.decide.commands import Complete, Fail
+from squidie.engine import ids
+from squidie.engine.transact import transact
+from squidie.errors import ConflictingOutcome, Fenced, JournalBusy, JournalUnavailable, RunEnded, StaleClaim
+from squidie.history.facts import AttemptCompleted, AttemptDeadLettered, AttemptFailed
+from squidie.journal import facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from squidie.decide.commands import Settling
+    from squidie.engine.batch import Handover, Verdict
+    from squidie.engine.parts import Parts
+    from squidie.history.facts import Fact
+
+log = logging.getLogger("squidie.settle")
+
+MOST_BYTES = 8 * 1024 * 1024
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+
+
+def settle(parts: Parts, commands: Sequence[Settling], *, handover: Handover | None, give_up: Callable[[], bool]) -> list[Verdict]:
+    """Record these outcomes, in as few commits as their size allows. `give_up` is asked while Postgres is away: a claim that is left ends by its lease."""
+    verdicts: list[Verdict] = []
+    for share in _shares(commands):
+        verdicts += _persistently(parts, share, handover, give_up)
+    return verdicts
+
+
+def _persistently(parts: Parts, commands: Sequence[Settling], handover: Handover | None, give_up: Callable[[], bool]) -> list[Verdict]:
+    """Until each outcome was taken or refused. A run that somebody holds delays only its own outcome, which is tried alone from then on."""
+    done: list[Verdict] = []
+    todo = list(commands)
+    pause = FIRST_PAUSE
+    while todo:
+        try:
+            verdicts = transact(parts, todo, handover=handover)
+        except (JournalUnavailable, JournalBusy) as error:
+            log.warning("%s outcome(s) wait: %s", len(todo), error)
+            if give_up():
+                return done
+            time.sleep(ids.jittered(pause))
+            pause = min(pause * 2, LONGEST_PAUSE)
+            continue
+        done += [_explained(parts, verdict) for verdict in verdicts if not verdict.busy]
+        busy = [verdict.command for verdict in verdicts if verdict.busy]
+        if len(busy) > 1:
+            return done + [verdict for command in busy for verdict in _persistently(parts, [command], handover, give_up)]  # type: ignore[list-item]
+        todo = busy  # type: ignore[assignment]
+    return done
+
+
+def _shares(commands: Sequence[Settling]) -> list[list[Settling]]:
+    """Bounded in bytes as well as in members: a commit of many large outputs would outgrow its statement."""
+    shares: list[list[Settling]] = []
+    size = 0
+    for command in commands:
+        own = len(command.output) if isinstance(command, Complete) else 0
+        if not shares or size + own > MOST_BYTES:
+            shares.append([])
+            size = 0
+        shares[-1].append(command)
+        size += own
+    return shares
+
+
+def _explained(parts: Parts, verdict: Verdict) -> Verdict:
+    """A refused outcome may be our own, whose answer was lost on the way: then it was taken. Otherwise the refusal is logged with its claim."""
+    command = verdict.command
+    if isinstance(verdict.error, RunEnded | StaleClaim) and isinstance(command, Complete | Fail):
+        with parts.journal.reading() as connection:
+            ended = facts.by_claim(parts.journal, connection, command.run_id, command.claim_id)
+        if ended is not None and _is_same(command, ended):
+            verdict.error = None
+        elif isinstance(ended, AttemptCompleted | AttemptFailed | AttemptDeadLettered):
+            verdict.error = ConflictingOutcome("this claim was settled before, with another outcome", details=verdict.error.details)
+    if isinstance(verdict.error, Fenced):
+        log.warning("an outcome was not taken (%s): %s %s", verdict.error.code, verdict.error, verdict.error.details)
+    elif verdict.error is not None:
+        log.error("an outcome could not be recorded: %s", verdict.error, exc_info=verdict.error)
+    return verdict
+
+
+def _is_same(command: Complete | Fail, ended: Fact) -> bool:
+    if isinstance(command, Complete):
+        return isinstance(ended, AttemptCompleted) and bytes(ended.output) == bytes(command.output)
+    return isinstance(ended, AttemptFailed) and ended.error == command.error

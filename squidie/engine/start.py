@@ -1,0 +1,98 @@
+"""Starting runs, through the same door: heads, first facts and first work in one statement, in the host's transaction where it gives one.
+
+A key makes the run's id, so asking again finds the run instead of making another. An ambiguous commit is resolved by asking again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from squidie.decide.ready import row as open_row
+from squidie.decide.start import start
+from squidie.engine.batch import Verdict
+from squidie.engine.transact import announce
+from squidie.errors import KeyReused
+from squidie.history.chain import link
+from squidie.history.codec import encode
+from squidie.history.run import fold
+from squidie.journal import attempts, facts
+from squidie.journal.heads import encode as encode_state
+from squidie.journal.writing import Starts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from squidie.decide.commands import Start
+    from squidie.engine.parts import Parts
+
+
+def begin(parts: Parts, commands: Sequence[Start], *, host: Connection | None = None, session: Any = None, strict: bool = False) -> list[Verdict]:
+    """Start these runs together. A run that exists already is `created=False`, or `KeyReused` in its verdict where it was started otherwise.
+
+    `strict`: one that is refused refuses them all, and nothing is written.
+    """
+    journal = parts.journal
+    with journal.transaction(host) as connection:
+        for definition in {command.definition for command in commands}:
+            parts.definitions.keep(definition, connection)
+        now = attempts.clock(journal, connection)
+        rows = Starts()
+        distinct = {command.run_id: command for command in reversed(commands)}
+        verdicts = {run_id: _add(rows, distinct[run_id], now) for run_id in sorted(distinct)}
+        created = rows.write(journal, connection)
+        for run_id, verdict in verdicts.items():
+            if run_id not in created:
+                _compare(parts, connection, verdict)
+        answers = [_for_each(verdicts[command.run_id], command) for command in commands]
+        refused = next((answer.error for answer in answers if answer.error is not None), None)
+        if strict and refused is not None:
+            raise refused
+    if host is None:
+        for command in commands:
+            parts.definitions.kept(command.definition)
+    announce(parts, [row for verdict in verdicts.values() if verdict.created for row in verdict.opened], now, session or host)
+    return answers
+
+
+def _add(rows: Starts, command: Start, now: datetime) -> Verdict:
+    fact = start(command, now)
+    body = encode(fact)
+    digest = link(b"", command.run_id, 1, fact.kind, now, body)
+    run = fold([(now, fact)])
+    attributes = None if fact.attributes is None else msgspec.json.encode(fact.attributes)
+    head = (fact.workflow, fact.definition, fact.trigger, fact.queue, fact.priority, fact.partition, fact.key, attributes)
+    rows.heads.add(command.run_id, digest, *head, encode_state(run), now)
+    rows.add_fact(command.run_id, 1, fact.kind, now, body, digest)
+    opened = [open_row(command.run_id, command.spec, opening) for opening in fact.opens]
+    for row in opened:
+        rows.add_opened(row)
+    return Verdict(command, (fact,), run=run, definition=command.definition, opened=opened)
+
+
+def _compare(parts: Parts, connection: Connection, verdict: Verdict) -> None:
+    """The run exists: was it this very request, the same one earlier, or another under the same key?"""
+    first, asked = facts.first(parts.journal, connection, verdict.command.run_id), verdict.facts[0]
+    assert first.by is not None
+    assert asked.by is not None
+    if first.by.request_id == asked.by.request_id:
+        return  # our own commit, whose answer was lost
+    verdict.created = False
+    verdict.opened.clear()
+    if first.by.digest != asked.by.digest:
+        verdict.error = KeyReused(first.key or str(verdict.command.run_id), verdict.command.run_id)
+
+
+def _for_each(verdict: Verdict, command: Start) -> Verdict:
+    """The same key twice in one batch: the first makes the run, the second finds it, or is refused."""
+    if verdict.command is command:
+        return verdict
+    twin = Verdict(command, verdict.facts, run=verdict.run, definition=verdict.definition, created=False, error=verdict.error)
+    if command.by.digest != verdict.command.by.digest:  # type: ignore[union-attr]
+        twin.error = KeyReused(command.key or str(command.run_id), command.run_id)
+    return twin
+

@@ -1,0 +1,134 @@
+"""What a crash or a lost bell left behind: found by every worker, at its own jittered pace, with no leader.
+
+A sweep rings for what is due and unclaimed, ends claims whose leases are over (as facts, under the heads), and opens due cron windows. It bounds every
+loss: after `kill -9` of a host, work begins elsewhere within lease + sweep.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from squidie.decide.backoff import after_loss
+from squidie.decide.commands import Expire, Release
+from squidie.engine import ids
+from squidie.engine.tick import tick
+from squidie.engine.transact import transact
+from squidie.errors import SquidieError
+from squidie.history.facts import AttemptDeadLettered, AttemptExpired, ReleaseReason
+from squidie.journal import attempts, fleet
+
+if TYPE_CHECKING:
+    from squidie.decide.commands import OnRun
+    from squidie.engine.parts import Parts
+
+log = logging.getLogger("squidie.sweep")
+
+SHARE = 64
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """What one look has found: queues rung for, claims ended, attempts given up, seconds to the next cron window."""
+
+    rung: tuple[str, ...] = ()
+    expired: int = 0
+    dead: int = 0
+    next_window: float = 5.0
+
+
+def sweep(parts: Parts, queues: Sequence[str], *, spare: bool = False) -> SweepReport:
+    """One look. With `spare` no claim is ended: whoever sweeps was away himself, and living holders renew first."""
+    report = SweepReport()
+    if not spare:
+        with parts.journal.reading() as connection:
+            over = attempts.expired(parts.journal, connection)
+        commands = [Expire(*row.key, claim_id=row.lease.claim_id, delay=after_loss(row.lost + 1)) for row in over if row.lease]
+        _end(parts, commands, report)
+    report.next_window = tick(parts)
+    with parts.journal.reading() as connection:
+        report.rung = tuple(attempts.due_queues(parts.journal, connection, queues))
+    parts.bells.ring(report.rung)
+    return report
+
+
+def child_died(parts: Parts, pid: int) -> int:
+    """End the claims of a process of this worker that is no more, at once; how many there were."""
+    with parts.journal.reading() as connection:
+        held = attempts.of_owner(parts.journal, connection, ids.owner(pid))
+    delay = {row.key: after_loss(row.lost + 1) for row in held}
+    commands = [
+        Release(*row.key, row.lease.claim_id, row.lease.token_hash, reason=ReleaseReason.CHILD_DIED, delay=delay[row.key])
+        for row in held
+        if row.lease is not None
+    ]
+    report = SweepReport()
+    _end(parts, commands, report)
+    return report.expired
+
+
+def _end(parts: Parts, commands: Sequence[OnRun], report: SweepReport) -> None:
+    for start in range(0, len(commands), SHARE):
+        for verdict in transact(parts, commands[start : start + SHARE]):
+            for fact in verdict.facts:
+                report.expired += isinstance(fact, AttemptExpired) or fact.kind == "attempt_released"
+                report.dead += isinstance(fact, AttemptDeadLettered)
+            if verdict.error is not None and not isinstance(verdict.error, SquidieError):
+                log.error("a claim could not be ended: %s", verdict.error, exc_info=verdict.error)
+
+
+class Sweeper:
+    """The thread that sweeps, and says that this worker is alive. It backs off while Postgres is away and never ends by itself."""
+
+    def __init__(self, parts: Parts, queues: Callable[[], Sequence[str]], *, about: dict[str, Any], bell_ok: Callable[[], Any] | None = None) -> None:
+        self._parts = parts
+        self._queues = queues
+        self._about = about
+        self._bell_ok = bell_ok
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._last = time.monotonic()
+
+    def start(self) -> None:
+        """Sweep at once, and then again and again."""
+        self._thread = threading.Thread(target=self._run, name="squidie-sweep", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Sweep no more; the worker's row goes, if Postgres can be told."""
+        self._stopping.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+        try:
+            with self._parts.journal.transaction() as connection:
+                fleet.gone(self._parts.journal, connection, self._about["owner"])
+        except SquidieError as error:
+            log.info("this worker's row stays until it is old: %s", error)
+
+    def _run(self) -> None:
+        settings = self._parts.settings
+        while not self._stopping.is_set():
+            pause = ids.jittered(settings.sweep)
+            try:
+                report = self._look()
+                pause = min(pause, max(0.01, report.next_window))
+            except SquidieError as error:
+                log.warning("the sweep found no journal: %s", error)
+            except Exception:
+                log.exception("a sweep failed; the next one tries again")
+            self._stopping.wait(pause)
+
+    def _look(self) -> SweepReport:
+        settings = self._parts.settings
+        away = time.monotonic() - self._last > settings.renewal + 2 * settings.sweep
+        queues = tuple(self._queues())
+        with self._parts.journal.transaction() as connection:
+            about = {**self._about, "queues": list(queues), "bell_ok_at": self._bell_ok() if self._bell_ok else None}
+            fleet.seen(self._parts.journal, connection, about)
+        report = sweep(self._parts, queues, spare=away)
+        self._last = time.monotonic()
+        return report

@@ -1,0 +1,136 @@
+"""The one door: every change of a run is one Postgres transaction, made here.
+
+    1. lock the heads of the runs concerned, in id order, passing over those that somebody holds;
+    2. in the next statement read the database's clock and the attempt rows: read together with the lock they may be older than the lock;
+    3. decide, in Python, on the truth;
+    4. write facts, heads and open attempts as one statement that repeats every fence and counts its rows;
+    5. commit, and only then ring.
+
+It takes a batch of commands for many runs: that is the group commit. A single command is a batch of one. There is no optimistic loop, because nobody
+decides on what he does not hold. A batch is split only for an error that belongs to a member.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
+
+from squidie.decide.commands import Complete, OnRun, may_end_run
+from squidie.engine.batch import Batch, Handover, Verdict
+from squidie.errors import JournalBusy, RunNotFound, SquidieError, UnknownAttempt
+from squidie.journal import attempts, dead, facts, heads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from typing import Any
+
+    from sqlalchemy import Connection
+
+    from squidie.engine.parts import Parts
+    from squidie.history.attempts import OpenAttempt
+    from squidie.journal.heads import Head
+
+
+class FenceBroken(Exception):  # noqa: N818 - never leaves this module
+    """Fewer rows were written than were decided: the batch is rolled back."""
+
+
+def transact(
+    parts: Parts, commands: Sequence[OnRun], *, host: Connection | None = None, session: Any = None, handover: Handover | None = None
+) -> list[Verdict]:
+    """Lock, decide, write. Bells ring once the transaction, ours or the host's, has committed.
+
+    Each verdict holds its command's facts or its error; a run that somebody else holds is `busy` in a batch, and waited for (at most `lock_timeout`) by
+    a command alone, which then raises `JournalBusy`. Raises `JournalUnavailable` when Postgres is away: what was being committed is then unknown, and
+    asking again with the same commands tells.
+    """
+    try:
+        verdicts, now = _together(parts, commands, host, handover)
+    except (FenceBroken, DBAPIError):
+        if len(commands) == 1:
+            raise
+        return [verdict for command in commands for verdict in _alone(parts, command, handover)]
+    _announce(parts, verdicts, now, session or host)
+    return verdicts
+
+
+def _alone(parts: Parts, command: OnRun, handover: Handover | None) -> list[Verdict]:
+    """A member of a batch that failed. What is wrong with it is its own verdict now; what is wrong with the database is everybody's."""
+    try:
+        return transact(parts, [command], handover=handover)
+    except (FenceBroken, DBAPIError, JournalBusy) as error:
+        return [Verdict(command, error=error, busy=isinstance(error, JournalBusy))]
+
+
+def _together(
+    parts: Parts, commands: Sequence[OnRun], host: Connection | None, handover: Handover | None
+) -> tuple[list[Verdict], datetime]:
+    with parts.journal.transaction(host) as connection:
+        locked = _lock_heads(parts, connection, commands, host)
+        present = [command for command in commands if command.run_id in locked]
+        whole = {command.run_id for command in present if may_end_run(command)}
+        keys = {command.key for command in present if isinstance(command, Complete) and command.run_id not in whole}
+        now, rows = attempts.decisive(parts.journal, connection, keys, whole)
+        batch = Batch(locked, rows, now, max_claims=parts.settings.max_claims, handover=handover)
+        verdicts = [_judge(parts, connection, batch, locked.get(command.run_id), command) for command in commands]
+        if not batch.finish().write(parts.journal, connection):
+            raise FenceBroken
+        dead.add(parts.journal, connection, batch.letters)
+        _tell_missing_from_busy(parts, connection, verdicts)
+    return verdicts, now
+
+
+def _lock_heads(parts: Parts, connection: Connection, commands: Sequence[OnRun], host: Connection | None) -> dict[Any, Head]:
+    ids = {command.run_id for command in commands}
+    statement = heads.LOCK_PASSING if len(ids) > 1 else heads.LOCK_WAITING
+    if host is not None:
+        # The host's own lock order is not ours to know: from the second head on in one transaction we do not wait.
+        transaction = id(host.get_transaction())
+        statement = heads.LOCK_AT_ONCE if host.connection.info.get("squidie_heads") == transaction else heads.LOCK_WAITING
+        host.connection.info["squidie_heads"] = transaction
+    return heads.lock(parts.journal, connection, ids, statement)
+
+
+def _judge(parts: Parts, connection: Connection, batch: Batch, head: Head | None, command: OnRun) -> Verdict:
+    if head is None:
+        return Verdict(command, busy=True)
+    spec = parts.definitions.find(head.run.definition, connection)
+    large = facts.large_outputs(parts.journal, connection, head.run_id, head.run)
+    return batch.judge(command, spec, large)
+
+
+def _tell_missing_from_busy(parts: Parts, connection: Connection, verdicts: list[Verdict]) -> None:
+    """A head that could not be locked is held by somebody, or does not exist."""
+    unlocked = [verdict for verdict in verdicts if verdict.busy]
+    if not unlocked:
+        return
+    there = heads.existing(parts.journal, connection, {verdict.command.run_id for verdict in unlocked})
+    for verdict in unlocked:
+        if verdict.command.run_id not in there:
+            verdict.busy, verdict.error = False, _missing(verdict)
+
+
+def _missing(verdict: Verdict) -> SquidieError:
+    if hasattr(verdict.command, "claim_id"):
+        return UnknownAttempt(f"there is no run {verdict.command.run_id}", details={"run_id": str(verdict.command.run_id)})
+    return RunNotFound(verdict.command.run_id)
+
+
+def _announce(parts: Parts, verdicts: list[Verdict], now: datetime, host: Any) -> None:
+    """Ring for what is due and was not handed over; remember when the rest will be."""
+    opened = [row for verdict in verdicts for row in verdict.opened if row.lease is None]
+    announce(parts, opened, now, host)
+
+
+def announce(parts: Parts, opened: Sequence[OpenAttempt], now: datetime, host: Any) -> None:
+    """Ring for these rows, now or when they are due, once the host has committed where there is one."""
+    due = {row.queue for row in opened if row.due_at <= now}
+    if host is not None:
+        parts.bells.ring_after(host, due)
+    else:
+        parts.bells.ring(due)
+    for row in opened:
+        if row.due_at > now:
+            parts.bells.ring_in(row.queue, (row.due_at - now).total_seconds())

@@ -1,0 +1,149 @@
+"""A turn: what a worker does with a bell. Claim, run, settle, go on with the successors, until nothing is left or the turn's share of time is used."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from squidie.decide.commands import Release
+from squidie.engine import ids
+from squidie.engine.batch import Handover
+from squidie.engine.claim import Work, claim, handed_over
+from squidie.engine.execute import execute
+from squidie.engine.lease import Hand, Holding
+from squidie.engine.settle import settle
+from squidie.errors import SquidieError
+from squidie.history.facts import ReleaseReason
+
+if TYPE_CHECKING:
+    from squidie.decide.commands import Settling
+    from squidie.engine.parts import Parts
+    from squidie.history.attempts import OpenAttempt
+
+log = logging.getLogger("squidie.turn")
+
+Draining = Callable[[], bool]
+
+
+@dataclass(slots=True)
+class TurnReport:
+    """What a turn did. `left` says that it ended with work still due."""
+
+    claimed: int = 0
+    settled: int = 0
+    left: bool = False
+
+
+class Turn:
+    """One turn of one slot, over the queues its process serves."""
+
+    def __init__(self, parts: Parts, queues: Sequence[str], draining: Draining, *, most: int | None = None) -> None:
+        self._parts = parts
+        self._queues = list(queues)
+        self._draining = draining
+        self._most = most
+        self._ends_at = time.monotonic() + parts.settings.turn_share
+        self.report = TurnReport()
+
+    def take(self) -> TurnReport:
+        """Until nothing is left, the share is used, or the worker drains."""
+        while self._goes_on():
+            work, queue, left = self._claim()
+            if not work:
+                break
+            if left:
+                self._parts.bells.ring((queue,))
+            while work:
+                work = self.work_off(work, queue)
+        else:
+            self.report.left = True
+            self._parts.bells.ring(self._queues)
+        return self.report
+
+    def work_off(self, work: list[Work], queue: str, *, hand_over: bool = True) -> list[Work]:
+        """Run what is claimed and settle it; the successors that this turn takes over are given back, claimed."""
+        begun = time.monotonic()
+        outcomes, run = self._run(work)
+        size = len(outcomes)
+        self._parts.pace.grow(size, time.monotonic() - begun)
+        handover = self._handover(queue, size) if hand_over and self._goes_on() else None
+        verdicts = settle(self._parts, outcomes, handover=handover, give_up=self._draining)
+        self._parts.renewer.drop(run)
+        self.report.claimed += len(work)
+        self.report.settled += sum(1 for verdict in verdicts if verdict.error is None)
+        return handed_over(self._parts, verdicts)
+
+    def _goes_on(self) -> bool:
+        """Within its share, or while it could not ring for somebody else to go on."""
+        return not self._draining() and (time.monotonic() < self._ends_at or not self._parts.delivery.reachable)
+
+    def _claim(self) -> tuple[list[Work], str, bool]:
+        most = self._most or self._parts.pace.size()
+        for _ in range(len(self._queues)):
+            queue = self._queues[0]
+            self._queues.append(self._queues.pop(0))
+            work, left = claim(self._parts, queue, most)
+            if work:
+                return work, queue, left
+        return [], "", False
+
+    def _run(self, work: list[Work]) -> tuple[list[Settling], list[Holding]]:
+        """Each claim in its turn. What has not begun is given back by the lease's thread when one step runs long, or here when the worker drains."""
+        by_holding = {id(each.holding): each for each in work}
+        hand = Hand([each.holding for each in work], self._give_back)
+        if len(work) > 1:
+            self._parts.renewer.mind(hand)
+        outcomes: list[Settling] = []
+        run: list[Holding] = []
+        try:
+            while (holding := hand.begin()) is not None:
+                run.append(holding)
+                outcome = self._execute(by_holding[id(holding)])
+                if outcome is not None:
+                    outcomes.append(outcome)
+                if self._draining():
+                    hand.give_back()
+        finally:
+            self._parts.renewer.leave(hand)
+        return outcomes, run
+
+    def _execute(self, work: Work) -> Settling | None:
+        return execute(self._parts, work.holding, work.run, self._parts.definitions.find(work.definition))
+
+    def _give_back(self, holdings: list[Holding]) -> None:
+        releases: list[Settling] = []
+        for holding in holdings:
+            lease = holding.row.lease
+            assert lease is not None
+            reason = ReleaseReason.DRAINED if self._draining() else ReleaseReason.GIVEN_BACK
+            releases.append(Release(*holding.row.key, lease.claim_id, lease.token_hash, reason=reason))
+        try:
+            settle(self._parts, releases, handover=None, give_up=lambda: True)
+        except SquidieError as error:
+            log.warning("%s claim(s) could not be given back and end by their leases: %s", len(releases), error)
+        self._parts.renewer.drop(holdings)
+
+    def _handover(self, queue: str, size: int) -> Handover:
+        """Successors on the same queue: one of any kind to a turn that runs one, short and repeatable ones to a turn that runs a batch."""
+        short, served = self._parts.pace.short, self._parts.served
+        most = max(size, self._parts.pace.size())
+        taken: list[OpenAttempt] = []
+
+        def goes_alone(row: OpenAttempt) -> bool:
+            return row.irreversible or row.action not in short
+
+        def accepts(row: OpenAttempt) -> bool:
+            if goes_alone(row):
+                fits = size == 1 and not taken
+            else:
+                fits = len(taken) < most and not (taken and goes_alone(taken[0]))
+            if row.queue != queue or row.action not in served or not fits:
+                return False
+            taken.append(row)
+            return True
+
+        return Handover(ids.owner(), ids.token_hash(), self._parts.settings.lease, accepts, ids.claim_id)
+

@@ -1,0 +1,281 @@
+"""Every error of Squidie, as one tree.
+
+    SquidieError
+     + Refused          nothing was written; a host's transaction in which it happened can still commit
+     |  + Invalid       the request is wrong in itself                              (exit 2)
+     |  |   InvalidArgument, InvalidPayload, InvalidTrigger, InvalidSpec, UnstorableValue > PayloadTooLarge, InvalidSchedule
+     |  + NotFound      nothing by that name                                        (exit 3)
+     |  |   RunNotFound, StepNotFound, WorkflowNotFound
+     |  + Conflict      somebody was first, or the state moved                      (exit 4)
+     |  |   KeyReused, InvalidTransition
+     |  + Blocked       a safety gate                                               (exit 5)
+     |  + NotPermitted  the host's policy said no                                   (exit 6)
+     + Unavailable      try again                                                   (exit 7; 124 for WaitTimeout)
+     |   JournalUnavailable, JournalBusy, WaitTimeout
+     + Fenced           a worker's claim no longer counts; its outcome was not taken
+     |   StaleClaim, RunEnded, UnknownAttempt, ConflictingOutcome
+     + HistoryError     this run's history cannot be trusted or read; this run only (exit 1)
+     |   CorruptHistory, UnknownFact
+     + ConfigError      fix the deployment, not the code                            (exit 1)
+     |   MissingConfig, InvalidConfig, SchemaMismatch
+     + RunUnsuccessful  raised by `run.result()`: the run ended, but not completed  (exit 10, 11)
+
+Every error has a stable `code` (its class name in snake case), a `message`, JSON `details`, a `hint` and `retryable`. None of them ever repeats the
+refused value, a token, a connection string or a payload. What steps raise to steer, or are told, lives in `squidie.workflow.steps`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_WORD = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+class SquidieError(Exception):
+    """The root. `str(error)` is the message, followed by the hint where there is one."""
+
+    code: ClassVar[str] = "squidie_error"
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str | None = None, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details: dict[str, Any] = dict(details or {})
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.code = _WORD.sub("_", cls.__name__).lower()
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON: `code`, `message`, `hint`, `details`, `retryable`."""
+        return {"code": self.code, "message": self.message, "hint": self.hint, "details": self.details, "retryable": self.retryable}
+
+
+class Refused(SquidieError):
+    """The request was refused and nothing was written."""
+
+    exit_code = 2
+
+
+class Invalid(Refused):
+    """The request is wrong in itself."""
+
+
+class InvalidArgument(Invalid):
+    """An argument is unknown, malformed or contradicts another. `details`: `argument`, `reason`."""
+
+    def __init__(self, argument: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{argument}: {reason}", hint=hint, details={"argument": argument, "reason": reason})
+
+
+class InvalidPayload(Invalid):
+    """The payload breaks its contract. `details`: `missing`, `unknown` (names) and `invalid` (name to reason); values are never repeated."""
+
+    def __init__(self, *, missing: Sequence[str] = (), unknown: Sequence[str] = (), invalid: Mapping[str, str] | None = None) -> None:
+        invalid = dict(invalid or {})
+        said = [f"missing: {', '.join(missing)}"] if missing else []
+        said += [f"unknown: {', '.join(unknown)}"] if unknown else []
+        said += [f"{name}: {reason}" for name, reason in invalid.items()]
+        details = {"missing": list(missing), "unknown": list(unknown), "invalid": invalid}
+        super().__init__("the payload does not fit its contract; " + "; ".join(said), details=details)
+
+
+class InvalidTrigger(Invalid):
+    """The workflow has no trigger by that name. `details`: `trigger`, `known`."""
+
+    def __init__(self, trigger: str, known: Iterable[str] = ()) -> None:
+        known = list(known)
+        hint = f"declared triggers: {', '.join(known)}" if known else None
+        super().__init__(f"there is no trigger named {trigger!r}", hint=hint, details={"trigger": trigger, "known": known})
+
+
+class InvalidSpec(Invalid):
+    """A workflow is wrong; `issues` lists everything that is, each with its path, code and message."""
+
+    def __init__(self, name: str, issues: Sequence[Any]) -> None:
+        self.issues = tuple(issues)
+        lines = "".join(f"\n  {issue.path}: {issue.message} [{issue.code}]" for issue in self.issues)
+        listed = [{"path": i.path, "code": i.code, "severity": i.severity, "message": i.message} for i in self.issues]
+        super().__init__(f"workflow {name} has {len(self.issues)} issue(s):{lines}", details={"workflow": name, "issues": listed})
+
+
+class InvalidSchedule(Invalid):
+    """A cron window or a schedule's setting is wrong. `details`: `field`, `reason`."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}", details={"field": field, "reason": reason})
+
+
+class UnstorableValue(Invalid):
+    """A value may not enter the journal. `details`: `path`, `reason`."""
+
+    def __init__(self, path: str, reason: str, *, hint: str | None = None, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(f"{path}: {reason}", hint=hint, details={"path": path, "reason": reason, **(details or {})})
+
+
+class PayloadTooLarge(UnstorableValue):
+    """A value is larger than the journal takes. `details`: `path`, `size`, `limit` (bytes)."""
+
+    def __init__(self, path: str, size: int, limit: int) -> None:
+        hint = "keep large data elsewhere and pass a reference to it"
+        super().__init__(path, f"{size} bytes are more than the limit of {limit}", hint=hint, details={"size": size, "limit": limit})
+
+
+class NotFound(Refused):
+    """There is nothing by that name, or not for this actor."""
+
+    exit_code = 3
+
+
+class RunNotFound(NotFound):
+    """There is no run with that id. `details`: `run_id`."""
+
+    def __init__(self, run_id: object) -> None:
+        super().__init__(f"there is no run {run_id}", details={"run_id": str(run_id)})
+
+
+class StepNotFound(NotFound):
+    """The run has no step by that name. `details`: `run_id`, `step`."""
+
+    def __init__(self, run_id: object, step: str) -> None:
+        super().__init__(f"run {run_id} has no step {step!r}", details={"run_id": str(run_id), "step": step})
+
+
+class WorkflowNotFound(NotFound):
+    """No workflow of that name is declared here. `details`: `workflow`, `known`."""
+
+    def __init__(self, workflow: str, known: Iterable[str] = ()) -> None:
+        known = sorted(known)
+        hint = f"declared here: {', '.join(known)}" if known else "pass workflows=[...] to Squidie(...)"
+        super().__init__(f"there is no workflow named {workflow!r}", hint=hint, details={"workflow": workflow, "known": known})
+
+
+class Conflict(Refused):
+    """Somebody was first, or the state moved on."""
+
+    exit_code = 4
+
+
+class KeyReused(Conflict):
+    """The key already stands for another request. `details`: `key`, `run_id`."""
+
+    def __init__(self, key: str, run_id: object) -> None:
+        hint = "use the same payload to get the same run, or another key for another run"
+        super().__init__(f"the key {key!r} already stands for another request (run {run_id})", hint=hint, details={"key": key, "run_id": str(run_id)})
+
+
+class InvalidTransition(Conflict):
+    """What was asked cannot follow the state things are in. `details`: `status`, `event`."""
+
+    def __init__(self, subject: str, status: str, event: str) -> None:
+        super().__init__(f"{subject} that is {status} cannot {event}", details={"status": str(status), "event": str(event)})
+
+
+class Blocked(Refused):
+    """A safety gate; an explicit override or another state is needed."""
+
+    exit_code = 5
+
+
+class NotPermitted(Refused):
+    """The host's policy said no."""
+
+    exit_code = 6
+
+
+class Unavailable(SquidieError):
+    """Not now; the same request may succeed later."""
+
+    exit_code = 7
+    retryable = True
+
+
+class JournalUnavailable(Unavailable):
+    """Postgres cannot be reached, or went away. Nothing was written, or the same key will tell."""
+
+
+class JournalBusy(Unavailable):
+    """Somebody else holds the run's head for longer than we wait."""
+
+
+class WaitTimeout(Unavailable):
+    """The run did not end within the time given. `details`: `run_id`, `seconds`."""
+
+    exit_code = 124
+
+    def __init__(self, run_id: object, seconds: float) -> None:
+        super().__init__(f"run {run_id} has not ended within {seconds:g} s", details={"run_id": str(run_id), "seconds": seconds})
+
+
+class Fenced(SquidieError):
+    """A worker's claim no longer counts, because a fact has ended it. Its outcome was not taken."""
+
+
+class StaleClaim(Fenced):
+    """The attempt is known, and this claim no longer holds it."""
+
+
+class RunEnded(Fenced):
+    """The run ended before the outcome came."""
+
+
+class UnknownAttempt(Fenced):
+    """The run never opened this attempt."""
+
+
+class ConflictingOutcome(Fenced):
+    """This claim has settled before, with another outcome."""
+
+
+class HistoryError(SquidieError):
+    """One run's history cannot be trusted or read. Other runs are not affected."""
+
+
+class CorruptHistory(HistoryError):
+    """A gap, a wrong hash or an unreadable body. `details`: `run_id`, `seq`."""
+
+
+class UnknownFact(HistoryError):
+    """A fact of a kind this version does not know: leave the run to a newer worker. `details`: `kind`."""
+
+
+class ConfigError(SquidieError):
+    """The deployment is wrong, not the request."""
+
+
+class MissingConfig(ConfigError):
+    """A setting is missing; the message says which, and how to give it."""
+
+
+class InvalidConfig(ConfigError):
+    """A setting is unknown, malformed or contradicts another. Values are never shown."""
+
+
+class SchemaMismatch(ConfigError):
+    """The journal's schema is missing, older or newer than this code. `details`: `current`, `wanted`."""
+
+    def __init__(self, current: str | None, wanted: str) -> None:
+        state = f"is at {current}" if current else "does not exist in this database"
+        hint = "run `squidie migrate`" if current is None or current < wanted else "deploy the newer code that migrated it"
+        super().__init__(f"the journal's schema {state}, this code needs {wanted}", hint=hint, details={"current": current, "wanted": wanted})
+
+
+class RunUnsuccessful(SquidieError):
+    """The run ended, but not completed. `status` is `failed` or `cancelled`; `error` is what the journal recorded."""
+
+    exit_code = 10
+
+    def __init__(self, run_id: object, status: str, error: Mapping[str, Any] | None) -> None:
+        self.status = status
+        self.error = dict(error) if error else None
+        why = f": {self.error.get('message', '')}" if self.error else ""
+        super().__init__(f"run {run_id} {status}{why}", details={"run_id": str(run_id), "status": status, "error": self.error})

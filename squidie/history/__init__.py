@@ -1,0 +1,1 @@
+"""What has happened: facts, their exact bytes, and what they add up to. Pure."""

@@ -1,0 +1,55 @@
+"""An open attempt as its row shows it: pure data that decisions look at. A row is a lease, not history; the facts say what it must repeat."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from squidie.history.facts import Claim
+
+AttemptKey = tuple[UUID, str, int]
+"""Run, step and attempt number."""
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """Who holds an attempt, until when; `token_hash` is the SHA-256 of a secret that only the holder knows."""
+
+    claim_id: UUID
+    token_hash: bytes
+    owner: str
+    claimed_at: datetime
+    lease_until: datetime
+
+    def ended(self, n: int) -> Claim:
+        """The claim as the fact that ends it tells of it; `n` counts the claims made on the attempt."""
+        return Claim(id=str(self.claim_id), n=n, owner=self.owner, claimed_at=self.claimed_at, lease_until=self.lease_until)
+
+
+class OpenAttempt(msgspec.Struct, frozen=True):
+    """One row of work: due, or claimed under a lease."""
+
+    run_id: UUID
+    step: str
+    attempt: int
+    action: str
+    queue: str
+    priority: int
+    due_at: datetime
+    lost: int = 0
+    irreversible: bool = False
+    lease: Lease | None = None
+
+    @property
+    def key(self) -> AttemptKey:
+        """What names the attempt."""
+        return (self.run_id, self.step, self.attempt)
+
+    def given_back(self, due_at: datetime, *, lost: bool) -> OpenAttempt:
+        """The row after its claim has ended without an outcome."""
+        return msgspec.structs.replace(self, lease=None, due_at=due_at, lost=self.lost + lost)
+
+    def held(self, lease: Lease) -> OpenAttempt:
+        """The row under a lease."""
+        return msgspec.structs.replace(self, lease=lease)

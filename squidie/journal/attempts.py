@@ -1,0 +1,204 @@
+"""Attempt rows: claimed, renewed, looked at, read under lock. A row is a lease, not history; only a fact under the head's lock ends a claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from squidie.history.attempts import AttemptKey, Lease, OpenAttempt
+from squidie.journal import heads
+from squidie.journal.arrays import Ints, Texts, Uuids
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from squidie.history.run import Run
+    from squidie.journal.store import Journal
+
+_ROW = (
+    "a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.irreversible, "
+    "a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until"
+)
+_KEYS = "unnest(:runs, :steps, :attempts) as k(run_id, step, attempt)"
+_ON_KEYS = "a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt"
+
+CLAIM = f"""
+with due as materialized (
+    select run_id, kind, step, attempt, priority, due_at, (irreversible or lost > 0 or action <> all(:short)) as alone
+    from {{s}}.attempts
+    where queue = :queue and claim_id is null and due_at <= {{s}}.clock() and action = any(:served)
+    order by priority, due_at, run_id, step limit :most for update skip locked
+), numbered as (
+    select *, row_number() over (order by priority, due_at, run_id, step) as n from due
+), cut as (
+    select *, min(n) filter (where alone) over () as first_alone from numbered
+), take as materialized (
+    select * from cut where first_alone is null or n < first_alone or (first_alone = 1 and n = 1)
+), lazily as materialized (
+    select set_config('synchronous_commit', 'off', true) from take having bool_and(not alone)
+), claimed as (
+    update {{s}}.attempts a set claim_id = gen_random_uuid(), token_hash = :token_hash, owner = :owner, claimed_at = {{s}}.clock(),
+        lease_until = {{s}}.clock() + :lease
+    from take t where a.run_id = t.run_id and a.kind = t.kind and a.step = t.step and a.attempt = t.attempt
+    returning {_ROW}
+)
+select a.*, r.definition, r.fold, r.state::text as state, (select count(*) from due) as due, (select count(*) from lazily) as lazily
+from claimed a join {{s}}.runs r on r.run_id = a.run_id order by a.priority, a.due_at, a.run_id, a.step
+"""
+"""Take the most urgent due attempts of a queue that this worker can run, passing over those that someone else is taking.
+
+A step that is slow, unknown, irreversible or was lost before is taken alone and durably; several short ones are taken together, and that commit does
+not wait for the disk: a crash of the database would make them due again, and the fence would refuse their first holder.
+"""
+
+RENEW = f"""
+with mine as (
+    select a.run_id, a.kind, a.step, a.attempt from {{s}}.attempts a join {_KEYS} on {_ON_KEYS}
+    where a.claim_id = any(:claims) for update of a skip locked
+)
+update {{s}}.attempts a set lease_until = greatest(a.lease_until, {{s}}.clock() + :lease) from mine m
+where a.run_id = m.run_id and a.kind = m.kind and a.step = m.step and a.attempt = m.attempt returning a.claim_id
+"""
+"""Move the end of leases, for claims that their rows still carry; a lease that had ended lives again. It takes no head and writes no fact."""
+
+STILL_HELD = f"select a.claim_id from {{s}}.attempts a join {_KEYS} on {_ON_KEYS} where a.claim_id = any(:claims)"
+"""Which of these claims their rows still carry: the look before a step's code is called, and after a renewal passed a row over."""
+
+READ_ROWS = f"select {{s}}.clock() as now, {_ROW} from {{s}}.attempts a join {_KEYS} on {_ON_KEYS}"
+"""The rows that a batch of settles is about, and the clock: a statement after the one that took the heads.
+
+It locks nothing. A claimed row changes in two ways: by whoever holds its head, which is us, and by a renewal, which moves the lease's end only; and the
+statement that deletes the row asks for the claim once more. Only an expiry looks at the lease, and locks.
+"""
+
+LOCK_WHOLE = f"select {{s}}.clock() as now, {_ROW} from {{s}}.attempts a where a.run_id = any(:runs) order by a.run_id, a.step, a.attempt for update of a"
+"""All rows of these runs, for commands that may end them."""
+
+CLOCK = "select {s}.clock()"
+"""The only clock there is."""
+
+EXPIRED = f"select {_ROW} from {{s}}.attempts a where a.claim_id is not null and a.lease_until <= {{s}}.clock() order by a.lease_until limit :most"
+"""Claims whose lease is over. That alone ends nothing."""
+
+OF_OWNER = f"select {_ROW} from {{s}}.attempts a where a.claim_id is not null and a.owner = :owner order by a.run_id, a.step limit :most"
+"""What a process holds, or held when it died."""
+
+DUE_QUEUES = """
+select q from unnest(:queues) as q
+where exists (select from {s}.attempts a where a.queue = q and a.claim_id is null and a.due_at <= {s}.clock())
+"""
+"""Which of these queues have work due that nobody has taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An attempt that this process holds, with the run as it stood when it was claimed."""
+
+    row: OpenAttempt
+    run: Run
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a claim brought. `left` says that more was due than was taken."""
+
+    claims: tuple[Claimed, ...]
+    left: bool
+
+
+def claim(
+    journal: Journal,
+    connection: Connection,
+    queue: str,
+    *,
+    served: Collection[str],
+    short: Collection[str],
+    most: int,
+    owner: str,
+    token_hash: bytes,
+    lease: float,
+) -> Batch:
+    """Claim at most `most` due attempts of one queue, for `lease` seconds."""
+    given = {
+        "queue": queue,
+        "served": Texts(served),
+        "short": Texts(short),
+        "most": most,
+        "owner": owner,
+        "token_hash": token_hash,
+        "lease": timedelta(seconds=lease),
+    }
+    found = connection.execute(journal.sql(CLAIM), given).all()
+    claims = tuple(Claimed(_row(r), heads.state_of(journal, connection, r.run_id, r.fold, r.state), r.definition) for r in found)
+    return Batch(claims, left=bool(found) and (found[0].due >= most or found[0].due > len(found)))
+
+
+def renew(journal: Journal, connection: Connection, rows: Collection[OpenAttempt], lease: float) -> set[UUID]:
+    """Renew what these rows are held by; the claims that were found are given back, the others were passed over or are gone."""
+    given = {**_keys(row.key for row in rows), "claims": _claims(rows), "lease": timedelta(seconds=lease)}
+    return set(connection.execute(journal.sql(RENEW), given).scalars())
+
+
+def still_held(journal: Journal, connection: Connection, rows: Collection[OpenAttempt]) -> set[UUID]:
+    """The claims of these rows that still stand, by a plain read."""
+    given = {**_keys(row.key for row in rows), "claims": _claims(rows)}
+    return set(connection.execute(journal.sql(STILL_HELD), given).scalars())
+
+
+def decisive(
+    journal: Journal, connection: Connection, keys: Collection[AttemptKey], whole: Collection[UUID]
+) -> tuple[datetime, dict[AttemptKey, OpenAttempt]]:
+    """The database's clock, and the rows that a batch decides on: those of `keys` as they are, all rows of the `whole` runs locked in key order.
+
+    The heads are locked already.
+    """
+    found: list[Any] = []
+    if keys:
+        found += connection.execute(journal.sql(READ_ROWS), _keys(keys)).all()
+    if whole:
+        found += connection.execute(journal.sql(LOCK_WHOLE), {"runs": Uuids(sorted(whole))}).all()
+    now = found[-1].now if found else clock(journal, connection)
+    return now, {row.key: row for row in map(_row, found)}
+
+
+def clock(journal: Journal, connection: Connection) -> datetime:
+    """What the database's clock says."""
+    now: datetime = connection.execute(journal.sql(CLOCK)).scalar_one()
+    return now
+
+
+def expired(journal: Journal, connection: Connection, most: int = 500) -> list[OpenAttempt]:
+    """Rows whose lease is over."""
+    return [_row(r) for r in connection.execute(journal.sql(EXPIRED), {"most": most})]
+
+
+def of_owner(journal: Journal, connection: Connection, owner: str, most: int = 1000) -> list[OpenAttempt]:
+    """Rows that this owner holds."""
+    return [_row(r) for r in connection.execute(journal.sql(OF_OWNER), {"owner": owner, "most": most})]
+
+
+def due_queues(journal: Journal, connection: Connection, queues: Sequence[str]) -> list[str]:
+    """Which of these queues have unclaimed work due."""
+    return list(connection.execute(journal.sql(DUE_QUEUES), {"queues": Texts(queues)}).scalars())
+
+
+def _keys(keys: Iterable[AttemptKey]) -> dict[str, Any]:
+    given = list(keys)
+    return {"runs": Uuids(k[0] for k in given), "steps": Texts(k[1] for k in given), "attempts": Ints(k[2] for k in given)}
+
+
+def _claims(rows: Iterable[OpenAttempt]) -> Uuids:
+    return Uuids(row.lease.claim_id for row in rows if row.lease is not None)
+
+
+def _row(r: Any) -> OpenAttempt:
+    lease = None
+    if r.claim_id is not None:
+        lease = Lease(r.claim_id, bytes(r.token_hash), r.owner, r.claimed_at, r.lease_until)
+    return OpenAttempt(r.run_id, r.step, r.attempt, r.action, r.queue, r.priority, r.due_at, r.lost, r.irreversible, lease)

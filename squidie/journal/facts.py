@@ -1,0 +1,100 @@
+"""Facts: read back, in order, checked on request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from squidie.errors import CorruptHistory
+from squidie.history.chain import first_broken
+from squidie.history.codec import decode
+from squidie.history.facts import RunStarted
+from squidie.journal.arrays import Ints
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    import msgspec
+    from sqlalchemy import Connection
+
+    from squidie.history.facts import Fact
+    from squidie.history.run import Run
+    from squidie.journal.store import Journal
+
+STREAM = "select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id order by seq"
+"""One run's facts in order."""
+
+SOME = "select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id and seq = any(:seqs) order by seq"
+"""Some facts of one run."""
+
+BY_CLAIM = (
+    "select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id and body->'claim'->>'id' = :claim order by seq limit 1"
+)
+"""The fact that ended a claim."""
+
+BY_COMMAND = (
+    "select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id and body->'by'->>'verb' = :verb "
+    "and (body->'by'->>'request_id' = :request_id or body->'by'->>'key' = :key) order by seq limit 1"
+)
+"""The fact that a command caused, found by its request or its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A fact and its place in the stream."""
+
+    seq: int
+    at: datetime
+    fact: Fact
+    body: bytes
+    hash: bytes
+
+
+def read(journal: Journal, connection: Connection, run_id: UUID) -> list[Recorded]:
+    """All facts of a run in order. Raises `CorruptHistory` or `UnknownFact` for what cannot be read."""
+    return _recorded(connection.execute(journal.sql(STREAM), {"run_id": run_id}).all())
+
+
+def verified(journal: Journal, connection: Connection, run_id: UUID) -> list[Recorded]:
+    """All facts of a run, after their numbers and hashes were checked. Raises `CorruptHistory` naming the first bad seq."""
+    rows = read(journal, connection, run_id)
+    bad = first_broken(run_id, ((row.seq, row.fact.kind, row.at, row.body, row.hash) for row in rows))
+    if bad is not None:
+        raise CorruptHistory(f"the history of run {run_id} is broken at fact {bad}", details={"run_id": str(run_id), "seq": bad})
+    return rows
+
+
+def large_outputs(journal: Journal, connection: Connection, run_id: UUID, run: Run) -> dict[str, msgspec.Raw]:
+    """The outputs that the state only refers to, by node."""
+    wanted = {node.seq: name for name, node in run.nodes.items() if node.status == "done" and node.output is None}
+    if not wanted:
+        return {}
+    rows = _recorded(connection.execute(journal.sql(SOME), {"run_id": run_id, "seqs": Ints(wanted)}).all())
+    return {wanted[row.seq]: row.fact.output for row in rows if hasattr(row.fact, "output")}
+
+
+def first(journal: Journal, connection: Connection, run_id: UUID) -> RunStarted:
+    """The fact that started the run."""
+    fact = _recorded(connection.execute(journal.sql(SOME), {"run_id": run_id, "seqs": Ints([1])}).all())[0].fact
+    assert isinstance(fact, RunStarted)
+    return fact
+
+
+def by_claim(journal: Journal, connection: Connection, run_id: UUID, claim_id: UUID) -> Fact | None:
+    """The fact that ended this claim, if one has."""
+    rows = _recorded(connection.execute(journal.sql(BY_CLAIM), {"run_id": run_id, "claim": str(claim_id)}).all())
+    return rows[0].fact if rows else None
+
+
+def by_command(journal: Journal, connection: Connection, run_id: UUID, *, verb: str, request_id: str, key: str | None) -> Fact | None:
+    """The fact that this request, or an earlier one under the same key, has caused."""
+    found = connection.execute(journal.sql(BY_COMMAND), {"run_id": run_id, "verb": verb, "request_id": request_id, "key": key}).all()
+    rows = _recorded(found)
+    return rows[0].fact if rows else None
+
+
+def _recorded(rows: Sequence[Any]) -> list[Recorded]:
+    return [Recorded(row.seq, row.at, decode(row.kind, row.body), row.body.encode(), bytes(row.hash)) for row in rows]
+

@@ -1,0 +1,90 @@
+"""Run heads: locked, read and written. The head is what serialises a run; whoever holds it decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from squidie.history.run import FOLD, Run, fold
+from squidie.journal import facts
+from squidie.journal.arrays import Uuids
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Connection, Row
+
+    from squidie.journal.store import Journal
+
+_COLUMNS = "run_id, rev, head_hash, fold, state::text as state"
+
+LOCK_PASSING = f"select {_COLUMNS} from {{s}}.runs where run_id = any(:ids) order by run_id for no key update skip locked"
+"""Heads in id order, passing over those that somebody holds: one slow holder never stalls a batch."""
+
+LOCK_WAITING = f"select {_COLUMNS} from {{s}}.runs where run_id = any(:ids) order by run_id for no key update"
+"""The same, waiting for at most `lock_timeout`: for a member alone."""
+
+LOCK_AT_ONCE = f"select {_COLUMNS} from {{s}}.runs where run_id = any(:ids) order by run_id for no key update nowait"
+"""The same, not waiting at all: from the second head on in a host's transaction, whose lock order is the host's."""
+
+READ = f"select {_COLUMNS} from {{s}}.runs where run_id = any(:ids) order by run_id"
+"""Heads as they stand, without a lock."""
+
+EXISTING = "select run_id from {s}.runs where run_id = any(:ids)"
+"""Which of these runs exist at all."""
+
+_decoder = msgspec.json.Decoder(Run)
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(slots=True)
+class Head:
+    """One run's head as it was locked, and what was decided since."""
+
+    run_id: UUID
+    rev: int
+    hash: bytes
+    run: Run
+
+
+def lock(journal: Journal, connection: Connection, ids: Collection[UUID], statement: str = LOCK_PASSING) -> dict[UUID, Head]:
+    """The heads of these runs, locked; those that are missing or passed over are not among them."""
+    rows = connection.execute(journal.sql(statement), {"ids": Uuids(sorted(ids))}).all()
+    return {row.run_id: _head(journal, connection, row) for row in rows}
+
+
+def read(journal: Journal, connection: Connection, run_id: UUID) -> Head | None:
+    """One head as it stands, without a lock."""
+    row = connection.execute(journal.sql(READ), {"ids": Uuids([run_id])}).one_or_none()
+    return _head(journal, connection, row) if row is not None else None
+
+
+def existing(journal: Journal, connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+    """Which of these runs exist, whoever holds them."""
+    return set(connection.execute(journal.sql(EXISTING), {"ids": Uuids(ids)}).scalars())
+
+
+def state_of(journal: Journal, connection: Connection, run_id: UUID, version: int, state: str | None) -> Run:
+    """The cached fold, or the facts folded again where the cache is missing or was written by another version of the fold."""
+    if state is not None and version == FOLD:
+        return _decoder.decode(state)
+    return fold((row.at, row.fact) for row in facts.read(journal, connection, run_id))
+
+
+def decode(state: str | bytes) -> Run:
+    """The cached fold, as stored."""
+    return _decoder.decode(state)
+
+
+def encode(run: Run) -> bytes | None:
+    """The cache of an open run. An ended run keeps none: its facts are final, and its head stays small."""
+    return _encoder.encode(run) if run.is_open else None
+
+
+def _head(journal: Journal, connection: Connection, row: Row[Any]) -> Head:
+    return Head(row.run_id, row.rev, bytes(row.head_hash), state_of(journal, connection, row.run_id, row.fold, row.state))
+
+

@@ -1,0 +1,186 @@
+"""Reads for people: pages of runs, one run's rows, who is alive, what is due. Nothing here locks, and nothing decides."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from squidie.journal.attempts import clock as clock
+from squidie.journal.arrays import Texts, Uuids
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Connection
+
+    from squidie.journal.store import Journal
+
+_HEAD = (
+    "r.run_id, r.rev, r.status, r.workflow, r.definition, r.trigger, r.queue, r.priority, r.key, r.attributes, "
+    "r.started_at, r.updated_at, r.ended_at"
+)
+
+PAGE = f"select {_HEAD}, d.version from {{s}}.runs r left join {{s}}.definitions d on d.fingerprint = r.definition"
+"""Heads, to be narrowed by `FILTERS`."""
+
+FILTERS = {
+    "workflow": "r.workflow = :workflow",
+    "statuses": "r.status = any(:statuses)",
+    "since": "coalesce(r.ended_at, r.started_at) >= :since",
+    "started_at": "(r.started_at, r.run_id) < (:started_at, :run_id)",
+}
+"""What may narrow a page; the last is where the page before it stopped."""
+
+NEWEST_FIRST = "order by r.started_at desc, r.run_id desc limit :limit"
+"""The order that pages are walked in, by the index `runs_started`."""
+
+ONE = f"select {_HEAD}, d.version, d.spec::text as spec, {{s}}.clock() as now from {{s}}.runs r left join {{s}}.definitions d on d.fingerprint = r.definition where r.run_id = :run_id"
+"""One head with its graph, and the clock."""
+
+STATUS = "select status from {s}.runs where run_id = :run_id"
+"""The least there is to know of a run."""
+
+TERMINAL = "select kind, body::text as body from {s}.facts where run_id = :run_id and kind = any(:kinds) order by seq desc limit 1"
+"""The fact that ended a run: the last one of these kinds."""
+
+DONE = "select body::text as body from {s}.facts where run_id = :run_id and kind = 'attempt_completed' and body->>'step' = any(:steps) order by seq"
+"""How some steps of a run ended well."""
+
+OPEN = (
+    "select run_id, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at, lease_until, {s}.clock() as now "
+    "from {s}.attempts where run_id = any(:runs) order by run_id, step, attempt"
+)
+"""The open work of some runs, without what only its holder may know."""
+
+ENDINGS = (
+    "select f.run_id, f.kind, f.body->>'step' as step, coalesce(f.body->'error'->>'message', f.body->>'reason') as message "
+    "from {s}.facts f join {s}.runs r on r.run_id = f.run_id and r.rev = f.seq where f.run_id = any(:runs) and f.kind in ('run_failed', 'run_cancelled')"
+)
+"""In a few words why some runs ended otherwise than completed."""
+
+PROGRESS = "select run_id, count(*) as done from {s}.facts where run_id = any(:runs) and kind = 'attempt_completed' group by run_id"
+"""How many steps of some runs have ended well."""
+
+SIZES = "select fingerprint, json_array_length(spec->'nodes') as steps from {s}.definitions where fingerprint = any(:definitions)"
+"""How many steps some graphs have."""
+
+BY_TAIL = (
+    "select run_id, workflow, status, started_at from {s}.runs where reverse(right(run_id::text, 12)) ~>=~ :low "
+    "and reverse(right(run_id::text, 12)) ~<~ :high and replace(run_id::text, '-', '') ~ :ends order by started_at desc, run_id limit :limit"
+)
+"""Runs whose id ends so, by the index `runs_short_id`; a range, so that a prepared statement uses it too."""
+
+DEFINITION = "select definition from {s}.runs where run_id = :run_id"
+"""Which graph a run keeps."""
+
+COUNTS = "select status, count(*) as n from {s}.runs where ended_at is null or ended_at >= {s}.clock() - interval '24 hours' group by status"
+"""How many runs are open, and how many ended within a day."""
+
+WORKERS = "select owner, host, pid, role, queues, version, delivery, started_at, seen_at, bell_ok_at, {s}.clock() as now from {s}.workers order by role, owner"
+"""The fleet as it has last been seen."""
+
+DUE = """
+select queue, count(*) filter (where claim_id is null and due_at <= {s}.clock()) as due,
+    min(due_at) filter (where claim_id is null and due_at <= {s}.clock()) as oldest,
+    count(*) filter (where claim_id is null and due_at > {s}.clock()) as later,
+    count(*) filter (where claim_id is not null and lease_until > {s}.clock()) as held,
+    count(*) filter (where claim_id is not null and lease_until <= {s}.clock()) as expired, {s}.clock() as now
+from {s}.attempts group by queue order by queue
+"""
+"""What is open on each queue."""
+
+LETTERS = "select count(*) as n, max(at) as latest from {s}.dead_letters"
+"""How many attempts were given up."""
+
+
+@contextmanager
+def snapshot(journal: Journal) -> Iterator[Connection]:
+    """A read-only transaction in which every statement sees the same instant."""
+    with journal.transaction() as connection:
+        connection.execute(text("set transaction isolation level repeatable read, read only"))
+        yield connection
+
+
+def page(journal: Journal, connection: Connection, where: Mapping[str, Any], *, limit: int) -> Sequence[Any]:
+    """Heads, newest first. `where` holds the parameters of `FILTERS`; those that are absent do not narrow."""
+    narrowed = " and ".join(clause for name, clause in FILTERS.items() if name in where)
+    statement = f"{PAGE} where {narrowed or 'true'} {NEWEST_FIRST}"
+    return connection.execute(journal.sql(statement), {**where, "limit": limit}).all()
+
+
+def one(journal: Journal, connection: Connection, run_id: UUID) -> Any | None:
+    """One head, or None."""
+    return connection.execute(journal.sql(ONE), {"run_id": run_id}).one_or_none()
+
+
+def status(journal: Journal, connection: Connection, run_id: UUID) -> str | None:
+    """A run's status, or None where there is no such run."""
+    found: str | None = connection.execute(journal.sql(STATUS), {"run_id": run_id}).scalar()
+    return found
+
+
+def definition(journal: Journal, connection: Connection, run_id: UUID) -> str:
+    """The fingerprint of the graph that a run keeps."""
+    found: str = connection.execute(journal.sql(DEFINITION), {"run_id": run_id}).scalar_one()
+    return found
+
+
+def terminal(journal: Journal, connection: Connection, run_id: UUID, kinds: Collection[str]) -> Any | None:
+    """Kind and body of the fact that ended the run."""
+    return connection.execute(journal.sql(TERMINAL), {"run_id": run_id, "kinds": Texts(kinds)}).one_or_none()
+
+
+def done(journal: Journal, connection: Connection, run_id: UUID, steps: Collection[str]) -> list[str]:
+    """The bodies of the facts in which these steps ended well."""
+    return list(connection.execute(journal.sql(DONE), {"run_id": run_id, "steps": Texts(steps)}).scalars())
+
+
+def open_work(journal: Journal, connection: Connection, runs: Collection[UUID]) -> Sequence[Any]:
+    """The open attempts of these runs."""
+    return connection.execute(journal.sql(OPEN), {"runs": Uuids(runs)}).all() if runs else ()
+
+
+def endings(journal: Journal, connection: Connection, runs: Collection[UUID]) -> dict[UUID, Any]:
+    """Why these runs ended, for those that failed or were cancelled."""
+    return {row.run_id: row for row in connection.execute(journal.sql(ENDINGS), {"runs": Uuids(runs)})} if runs else {}
+
+
+def progress(journal: Journal, connection: Connection, runs: Collection[UUID]) -> dict[UUID, int]:
+    """How many steps of these runs have ended well."""
+    return {row.run_id: row.done for row in connection.execute(journal.sql(PROGRESS), {"runs": Uuids(runs)})} if runs else {}
+
+
+def sizes(journal: Journal, connection: Connection, definitions: Collection[str]) -> dict[str, int]:
+    """How many steps these graphs have."""
+    found = connection.execute(journal.sql(SIZES), {"definitions": Texts(definitions)})
+    return {row.fingerprint: row.steps for row in found}
+
+
+def by_tail(journal: Journal, connection: Connection, tail: str, *, limit: int = 10) -> Sequence[Any]:
+    """Runs whose id, without its dashes, ends with these lower-case hex digits."""
+    low = tail[-12:][::-1]
+    given = {"low": low, "high": low + "g", "ends": f"{tail}$", "limit": limit}
+    return connection.execute(journal.sql(BY_TAIL), given).all()
+
+
+def counts(journal: Journal, connection: Connection) -> dict[str, int]:
+    """Runs by status."""
+    return {row.status: row.n for row in connection.execute(journal.sql(COUNTS))}
+
+
+def workers(journal: Journal, connection: Connection) -> Sequence[Any]:
+    """Every worker's row, with the clock beside it."""
+    return connection.execute(journal.sql(WORKERS)).all()
+
+
+def due(journal: Journal, connection: Connection) -> Sequence[Any]:
+    """Open work by queue, with the clock beside it."""
+    return connection.execute(journal.sql(DUE)).all()
+
+
+def letters(journal: Journal, connection: Connection) -> Any:
+    """How many dead letters there are, and when the latest was written."""
+    return connection.execute(journal.sql(LETTERS)).one()

@@ -1,0 +1,109 @@
+"""The journal as a place: a database, a schema, and transactions in it.
+
+    with journal.transaction() as connection: ...            a transaction of our own
+    with journal.transaction(host_connection): ...           behind a savepoint of the host's, who alone commits
+
+Statements name the schema by `{s}`; `journal.sql(TEMPLATE)` gives the text for this journal, compiled once.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, TextClause, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from squidie.errors import InvalidArgument, InvalidConfig, JournalBusy, JournalUnavailable, SchemaMismatch
+from squidie.journal import arrays
+from squidie.migrate import IDENTIFIER, engine_of, head, unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCK_NOT_AVAILABLE = "55P03"
+_AWAY = ("57P", "08", "53", "58", "XX")  # shutdown, connection, resources, system
+_NO_SCHEMA = ("42P01", "3F000", "42883", "42703")  # undefined table, schema, function, column
+_SESSION = (
+    "set timezone to 'UTC'; set application_name to 'squidie'; set lock_timeout to '{lock}ms'; set statement_timeout to '30s'; "
+    "set idle_in_transaction_session_timeout to '30s'"
+)
+
+
+class Journal:
+    """Where runs are remembered: an engine and a schema. Opens nothing until it is used."""
+
+    def __init__(self, database: str | Engine, schema: str = "squidie", *, lock_timeout: float = 2.0, pool_size: int = 5) -> None:
+        if not IDENTIFIER.fullmatch(schema):
+            raise InvalidConfig("the schema's name must be lower-case letters, digits and underscores")
+        self.schema = schema
+        self.owns_engine = isinstance(database, str)
+        self.engine = engine_of(database)
+        self._texts: dict[str, TextClause] = {}
+        self._session = _SESSION.format(lock=int(lock_timeout * 1000)) if self.owns_engine else ""
+        if self.engine.dialect.driver != "psycopg":
+            raise InvalidConfig(f"Squidie needs psycopg 3, this engine uses {self.engine.dialect.driver}", hint="postgresql+psycopg://…")
+        event.listen(self.engine, "connect", self._connected)
+
+    def _connected(self, raw: Any, _record: object) -> None:
+        if self._session:
+            before, raw.autocommit = raw.autocommit, True
+            raw.execute(self._session)
+            raw.autocommit = before
+
+    def sql(self, template: str) -> TextClause:
+        """The statement for this journal's schema."""
+        found = self._texts.get(template)
+        if found is None:
+            found = self._texts[template] = text(template.replace("{s}", f'"{self.schema}"'))
+        return found
+
+    @contextmanager
+    def transaction(self, host: Connection | None = None) -> Iterator[Connection]:
+        """A transaction of our own, or a savepoint in the host's. Raises `JournalUnavailable` or `JournalBusy` in place of the driver's errors."""
+        if host is not None:
+            with _translated(), _prepared(host).begin_nested():
+                yield host
+            return
+        with _translated(), self.engine.begin() as connection:
+            yield _prepared(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection where each statement is its own transaction."""
+        with _translated(), self.engine.connect() as connection:
+            yield _prepared(connection.execution_options(isolation_level="AUTOCOMMIT"))
+
+    def close(self) -> None:
+        """Let go of the connections, where they are ours."""
+        if self.owns_engine:
+            self.engine.dispose()
+
+
+def _prepared(connection: Connection) -> Connection:
+    """A connection that knows our array columns."""
+    raw = connection.connection.driver_connection
+    info = connection.connection.info
+    if "squidie" not in info:
+        if type(raw).__module__.partition(".")[0] != "psycopg":
+            raise InvalidArgument("connection", "Squidie needs a psycopg 3 connection", hint="create_engine('postgresql+psycopg://…')")
+        arrays.register(raw)  # type: ignore[arg-type]
+        info["squidie"] = True
+    return connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if state == LOCK_NOT_AVAILABLE:
+            raise JournalBusy("somebody else holds the run; nothing was written", hint="try again") from error
+        if state in _NO_SCHEMA:
+            raise SchemaMismatch(None, head()) from error
+        if isinstance(error, OperationalError) and (not state or state.startswith(_AWAY)):
+            raise unreachable(error) from error
+        if error.connection_invalidated:
+            raise JournalUnavailable("the connection to Postgres was lost; nothing is known of what was being written") from error
+        raise

@@ -1,0 +1,132 @@
+"""The tables as SQLAlchemy Core sees them, without a schema: `Journal` adds its own. The migrations create them; a test holds both against each other.
+
+CHECK constraints over states are made from the enums, so a state that the code does not know cannot be stored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Boolean, Column, DateTime, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
+
+from squidie.history.lifecycle import RunStatus
+
+if TYPE_CHECKING:
+    from enum import StrEnum
+
+metadata = MetaData()
+TIME = DateTime(timezone=True)
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("workflow", Text, nullable=False),
+    Column("version", Text),
+    Column("spec", JSON, nullable=False),
+    Column("at", TIME, nullable=False),
+)
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("rev", Integer, nullable=False),
+    Column("head_hash", LargeBinary, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("definition", Text, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("partition", Text),
+    Column("key", Text),
+    Column("parent_run_id", Uuid),
+    Column("attributes", JSONB),
+    Column("fold", SmallInteger, nullable=False),
+    Column("state", JSON),
+    Column("started_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    Column("ended_at", TIME),
+)
+facts = Table(
+    "facts",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("action", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("due_at", TIME, nullable=False),
+    Column("lost", SmallInteger, nullable=False),
+    Column("irreversible", Boolean, nullable=False),
+    Column("claim_id", Uuid),
+    Column("token_hash", LargeBinary),
+    Column("owner", Text),
+    Column("claimed_at", TIME),
+    Column("lease_until", TIME),
+)
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("error", JSON, nullable=False),
+    Column("at", TIME, nullable=False),
+)
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("workflow", Text, primary_key=True),
+    Column("trigger", Text, primary_key=True),
+    Column("expression", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("input", JSON, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("next_at", TIME),
+    Column("last_at", TIME),
+    Column("synced_at", TIME, nullable=False),
+)
+workers = Table(
+    "workers",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("queues", ARRAY(Text), nullable=False),
+    Column("actions", ARRAY(Text), nullable=False),
+    Column("version", Text, nullable=False),
+    Column("delivery", Text, nullable=False),
+    Column("started_at", TIME, nullable=False),
+    Column("seen_at", TIME, nullable=False),
+    Column("bell_ok_at", TIME),
+)
+
+CHECKS: dict[str, str] = {}
+
+
+def one_of(column: str, states: type[StrEnum]) -> str:
+    """The CHECK that keeps a column to the values of an enum."""
+    return f"{column} in ({', '.join(repr(state.value) for state in states)})"
+
+
+CHECKS["runs_status"] = one_of("status", RunStatus)
+CHECKS["attempts_kind"] = "kind in ('step')"

@@ -1,0 +1,175 @@
+"""The two statements that write: a batch of starts, and a batch of everything else.
+
+Each is one statement over binary array columns, whatever the number of runs and facts in it. The second repeats every fence and counts its rows: fewer
+than were decided means that somebody changed what we hold locked, and the whole batch is rolled back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from squidie.history.run import FOLD
+from squidie.journal.arrays import Blobs, Bools, Column, Ints, Texts, Times, Uuids
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Connection
+
+    from squidie.history.attempts import OpenAttempt
+    from squidie.journal.store import Journal
+
+_FACTS = "unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash)"
+_OPENED = (
+    "unnest(:o_run, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_irreversible, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) "
+    "as o(run_id, step, attempt, action, queue, priority, due_at, irreversible, claim_id, token_hash, owner, claimed_at, lease_until)"
+)
+_ATTEMPT_COLUMNS = (
+    "run_id, step, attempt, action, queue, priority, due_at, irreversible, claim_id, token_hash, owner, claimed_at, lease_until"
+)
+_O = ", ".join(f"o.{column.strip()}" for column in _ATTEMPT_COLUMNS.split(","))
+
+START = f"""
+with heads as (
+    insert into {{s}}.runs (run_id, rev, head_hash, status, workflow, definition, trigger, queue, priority, partition, key, attributes, fold, state,
+        started_at, updated_at)
+    select h.run_id, 1, h.hash, 'running', h.workflow, h.definition, h.trigger, h.queue, h.priority, h.partition, h.key, h.attributes::jsonb, {FOLD},
+        h.state::json, h.at, h.at
+    from unnest(:h_run, :h_hash, :h_workflow, :h_definition, :h_trigger, :h_queue, :h_priority, :h_partition, :h_key, :h_attributes, :h_state, :h_at)
+        as h(run_id, hash, workflow, definition, trigger, queue, priority, partition, key, attributes, state, at)
+    order by h.run_id on conflict (run_id) do nothing returning run_id
+), facts as (
+    insert into {{s}}.facts (run_id, seq, kind, at, body, hash)
+    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {_FACTS} join heads using (run_id)
+), opened as (
+    insert into {{s}}.attempts ({_ATTEMPT_COLUMNS}) select {_O} from {_OPENED} join heads using (run_id)
+)
+select run_id from heads
+"""
+"""New heads in id order, with their first fact and their first work; a run that exists is left as it is and not among the answers."""
+
+WRITE = f"""
+with gone as (
+    delete from {{s}}.attempts a using unnest(:g_run, :g_step, :g_attempt, :g_claim) as g(run_id, step, attempt, claim_id)
+    where a.run_id = g.run_id and a.step = g.step and a.attempt = g.attempt and a.claim_id is not distinct from g.claim_id returning 1
+), freed as (
+    update {{s}}.attempts a set claim_id = null, token_hash = null, owner = null, claimed_at = null, lease_until = null, due_at = b.due_at, lost = b.lost
+    from unnest(:b_run, :b_step, :b_attempt, :b_claim, :b_due, :b_lost) as b(run_id, step, attempt, claim_id, due_at, lost)
+    where a.run_id = b.run_id and a.step = b.step and a.attempt = b.attempt and a.claim_id = b.claim_id returning 1
+), heads as (
+    update {{s}}.runs r set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = {FOLD}, updated_at = h.at, ended_at = h.ended
+    from unnest(:h_run, :h_before, :h_rev, :h_hash, :h_status, :h_state, :h_at, :h_ended) as h(run_id, before, rev, hash, status, state, at, ended)
+    where r.run_id = h.run_id and r.rev = h.before returning 1
+), written as (
+    insert into {{s}}.facts (run_id, seq, kind, at, body, hash) select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {_FACTS}
+), opened as (
+    insert into {{s}}.attempts ({_ATTEMPT_COLUMNS}) select {_O} from {_OPENED}
+)
+select (select count(*) from gone) as gone, (select count(*) from freed) as freed, (select count(*) from heads) as heads
+"""
+"""Facts, heads and open work of a batch of commands, each fenced by what was locked."""
+
+
+class Columns:
+    """Rows on their way into a statement, column by column."""
+
+    def __init__(self, **kinds: type[Column]) -> None:
+        self.columns: dict[str, Column] = {name: kind() for name, kind in kinds.items()}
+        self._appends = [column.append for column in self.columns.values()]
+
+    def add(self, *values: Any) -> None:
+        """One row, in the order of the columns."""
+        for append, value in zip(self._appends, values, strict=True):
+            append(value)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+
+class Rows:
+    """Everything that one statement writes."""
+
+    def __init__(self) -> None:
+        self.facts = Columns(f_run=Uuids, f_seq=Ints, f_kind=Texts, f_at=Times, f_body=Texts, f_hash=Blobs)
+        self.opened = Columns(
+            o_run=Uuids,
+            o_step=Texts,
+            o_attempt=Ints,
+            o_action=Texts,
+            o_queue=Texts,
+            o_priority=Ints,
+            o_due=Times,
+            o_irreversible=Bools,
+            o_claim=Uuids,
+            o_token=Blobs,
+            o_owner=Texts,
+            o_claimed=Times,
+            o_lease=Times,
+        )
+
+    def add_fact(self, run_id: UUID, seq: int, kind: str, at: datetime, body: bytes, digest: bytes) -> None:
+        """One fact."""
+        self.facts.add(run_id, seq, kind, at, body, digest)
+
+    def add_opened(self, row: OpenAttempt) -> None:
+        """One new attempt row, claimed already where it was handed over."""
+        held = row.lease
+        lease = (held.claim_id, held.token_hash, held.owner, held.claimed_at, held.lease_until) if held else (None,) * 5
+        self.opened.add(row.run_id, row.step, row.attempt, row.action, row.queue, row.priority, row.due_at, row.irreversible, *lease)
+
+    def parameters(self, *more: Columns) -> dict[str, Any]:
+        """All columns by name."""
+        return {name: column for columns in (self.facts, self.opened, *more) for name, column in columns.columns.items()}
+
+
+class Starts(Rows):
+    """A batch of new runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = Columns(
+            h_run=Uuids,
+            h_hash=Blobs,
+            h_workflow=Texts,
+            h_definition=Texts,
+            h_trigger=Texts,
+            h_queue=Texts,
+            h_priority=Ints,
+            h_partition=Texts,
+            h_key=Texts,
+            h_attributes=Texts,
+            h_state=Texts,
+            h_at=Times,
+        )
+
+    def write(self, journal: Journal, connection: Connection) -> set[UUID]:
+        """Write them; the runs that did not exist before are given back."""
+        return set(connection.execute(journal.sql(START), self.parameters(self.heads)).scalars())
+
+
+class Changes(Rows):
+    """A batch of changes to runs that exist."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone = Columns(g_run=Uuids, g_step=Texts, g_attempt=Ints, g_claim=Uuids)
+        self.freed = Columns(b_run=Uuids, b_step=Texts, b_attempt=Ints, b_claim=Uuids, b_due=Times, b_lost=Ints)
+        self.heads = Columns(h_run=Uuids, h_before=Ints, h_rev=Ints, h_hash=Blobs, h_status=Texts, h_state=Texts, h_at=Times, h_ended=Times)
+
+    def add_gone(self, row: OpenAttempt) -> None:
+        """An attempt that ended: its row goes, if it is still held as it was."""
+        self.gone.add(row.run_id, row.step, row.attempt, row.lease.claim_id if row.lease else None)
+
+    def add_freed(self, row: OpenAttempt, after: OpenAttempt) -> None:
+        """A claim that ended without an outcome: its row is due again."""
+        assert row.lease is not None
+        self.freed.add(row.run_id, row.step, row.attempt, row.lease.claim_id, after.due_at, after.lost)
+
+    def write(self, journal: Journal, connection: Connection) -> bool:
+        """Write them; whether every fence held."""
+        if not len(self.heads):
+            return True
+        done = connection.execute(journal.sql(WRITE), self.parameters(self.gone, self.freed, self.heads)).one()
+        return (done.gone, done.freed, done.heads) == (len(self.gone), len(self.freed), len(self.heads))
+

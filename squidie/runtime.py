@@ -1,0 +1,365 @@
+"""The one object a host holds.
+
+    squidie = Squidie("postgresql+psycopg://…", delivery="celery", workflows=[Fulfilment])
+    run = squidie.start(Fulfilment, {"order_id": 7}, key="order-7", session=db_session)
+    run.result(timeout=30)
+
+Nothing is opened until it is used, so a module may create it at import. It may be used from any number of threads, and survives a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import weakref
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from squidie import delivery as deliveries
+from squidie.engine import ids, requests
+from squidie.engine.claim import claim
+from squidie.engine.parts import Parts
+from squidie.engine.requests import Request, queue_name
+from squidie.engine.start import begin
+from squidie.engine.sweep import Sweeper, SweepReport, child_died, sweep
+from squidie.engine.tick import tick
+from squidie.engine.transact import transact
+from squidie.engine.turn import Draining, Turn, TurnReport
+from squidie.errors import InvalidArgument, InvalidTransition, JournalUnavailable, KeyReused, RunUnsuccessful, SquidieError, WaitTimeout
+from squidie.journal import attempts, facts
+from squidie.journal.store import Journal
+from squidie.migrate import ensure
+from squidie.settings import Settings, settings_of
+from squidie.views.listing import RunPage, list_runs
+from squidie.views.snapshot import RunSnapshot, inspect_run, result_of
+from squidie.workflow.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Engine
+
+    from squidie.decide.commands import Cancel, Start
+    from squidie.delivery import Delivery
+    from squidie.engine.batch import Verdict
+    from squidie.workflow.dsl import Workflow
+
+_FIRST_LOOK, _LONGEST_LOOK = 0.005, 0.25
+_AGAIN = (0.05, 0.3)
+
+
+class Run:
+    """A handle to one run. `created` is False where the start found the run that its key had made before."""
+
+    def __init__(self, squidie: Squidie, run_id: UUID, *, created: bool = False) -> None:
+        self._squidie = squidie
+        self.id = run_id
+        self.created = created
+
+    def snapshot(self) -> RunSnapshot:
+        """The run as it stands now."""
+        return self._squidie.inspect_run(self.id)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end (at most `timeout` seconds) and return the run's output. Raises `RunUnsuccessful` or `WaitTimeout`."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        look = _FIRST_LOOK
+        while (ended := self._squidie.ended(self.id)) is None:
+            if deadline is not None and time.monotonic() + look > deadline:
+                raise WaitTimeout(self.id, timeout or 0.0)
+            time.sleep(look)
+            look = min(look * 1.5, _LONGEST_LOOK)
+        status, output, error = ended
+        if status != "completed":
+            raise RunUnsuccessful(self.id, status, error)
+        return output
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id}>"
+
+
+class Squidie:
+    """Durable workflows in one Postgres schema.
+
+    `database` is a URL or a SQLAlchemy engine on psycopg 3; `delivery` names an installed adapter (`"celery"`, `"notify"`) or is one; `settings` is a
+    `Settings` or a mapping of them. Raises `InvalidConfig` for what cannot work; whether Postgres answers is known at the first use.
+    """
+
+    def __init__(
+        self,
+        database: str | Engine,
+        *,
+        delivery: str | Delivery | None = None,
+        workflows: Iterable[type[Workflow]] = (),
+        keep: Iterable[Callable[..., Any]] = (),
+        schema: str = "squidie",
+        queue: str = "default",
+        settings: Settings | Mapping[str, Any] | None = None,
+    ) -> None:
+        self.settings = settings_of(settings)
+        self.registry = Registry(tuple(workflows), keep=tuple(keep))
+        journal = Journal(database, schema, lock_timeout=self.settings.lock_timeout)
+        self.delivery = deliveries.find(delivery)
+        self._parts = Parts(journal, self.settings, self.registry, self.delivery, queue_name(queue))
+        ids.boot()
+        _renew_after_fork(self._parts)
+        self.delivery.attach(self)
+
+    # ------------------------------------------------------------------ what a host does
+    def start(
+        self,
+        workflow: type[Workflow] | str,
+        payload: Any = None,
+        *,
+        trigger: str | None = None,
+        key: str | None = None,
+        run_id: UUID | str | None = None,
+        queue: str | None = None,
+        priority: int = 100,
+        at: datetime | None = None,
+        after: Any = None,
+        attributes: Mapping[str, Any] | None = None,
+        actor: Any = None,
+        metadata: Any = None,
+        session: Any = None,
+        connection: Connection | None = None,
+    ) -> Run:
+        """Start a run. It is on disk when this returns; with `session=` or `connection=`, when the host's transaction commits.
+
+        `key` makes it idempotent: the same key and payload give the same run, another payload is `KeyReused`. `at` (an aware datetime) or `after` (a
+        duration) delays the first steps. Raises `InvalidPayload`, `InvalidArgument`, `InvalidTrigger`, `WorkflowNotFound`, `UnstorableValue`,
+        `JournalUnavailable`; then nothing was written.
+        """
+        request = Request(
+            trigger=trigger,
+            key=key,
+            run_id=run_id,
+            queue=queue,
+            priority=priority,
+            at=at,
+            after=after,
+            attributes=attributes,
+            actor=actor,
+            metadata=metadata,
+        )
+        command = requests.start_of(self._parts, workflow, payload, request, now=self.now)
+        return self._run(self._begin([command], session, connection)[0])
+
+    def start_many(
+        self,
+        workflow: type[Workflow] | str,
+        payloads: Sequence[Any],
+        *,
+        keys: Sequence[str] | None = None,
+        partial: bool = False,
+        session: Any = None,
+        connection: Connection | None = None,
+        **options: Any,
+    ) -> list[Run | SquidieError]:
+        """Start many runs in one commit: all, or none. With `partial=True` a bad member harms only itself, and its error stands in its place."""
+        if keys is not None and len(keys) != len(payloads):
+            raise InvalidArgument("keys", "there must be one for each payload")
+        asked: list[Start | SquidieError] = []
+        for number, payload in enumerate(payloads):
+            try:
+                request = Request(**options, key=keys[number] if keys is not None else None)
+                asked.append(requests.start_of(self._parts, workflow, payload, request, now=self.now))
+            except (SquidieError, TypeError) as error:
+                if not partial or not isinstance(error, SquidieError):
+                    raise
+                asked.append(error)
+        commands = [each for each in asked if not isinstance(each, SquidieError)]
+        verdicts = iter(self._begin(commands, session, connection, strict=not partial)) if commands else iter(())
+        return [each if isinstance(each, SquidieError) else self._run_or_error(next(verdicts), partial=partial) for each in asked]
+
+    def cancel(
+        self,
+        run_id: UUID | str,
+        *,
+        reason: str,
+        actor: Any = None,
+        comment: str | None = None,
+        key: str | None = None,
+        session: Any = None,
+        connection: Connection | None = None,
+    ) -> Run:
+        """End a run now. A step that is running learns of it from its context, and its outcome is not taken. Raises `InvalidTransition` for an ended run."""
+        command = requests.cancel_of(run_id, reason=reason, actor=actor, comment=comment, key=key)
+        host = _host(session, connection)
+        try:
+            verdict = self._persist(lambda: transact(self._parts, [command], host=host, session=session), host)[0]
+            if verdict.error is not None:
+                raise verdict.error
+        except InvalidTransition:
+            if not self._was_ours(command, host):
+                raise
+        return Run(self, command.run_id)
+
+    def run(self, run_id: UUID | str) -> Run:
+        """A handle to a run that exists. Raises `RunNotFound`."""
+        found = requests.as_uuid(run_id)
+        self.inspect_run(found)
+        return Run(self, found)
+
+    def inspect_run(self, run_id: UUID | str) -> RunSnapshot:
+        """The run as it stands now, with its steps and their attempts. Raises `RunNotFound`."""
+        return inspect_run(self._parts.journal, requests.as_uuid(run_id))
+
+    def list_runs(self, **query: Any) -> RunPage:
+        """Runs, newest first, in pages: see `squidie.views.listing.list_runs` for what may be asked."""
+        return list_runs(self._parts.journal, **query)
+
+    def ended(self, run_id: UUID) -> tuple[str, Any, dict[str, Any] | None] | None:
+        """How the run ended: status, output and error; None while it is open."""
+        return result_of(self._parts.journal, run_id)
+
+    # ------------------------------------------------------------------ what a worker does
+    def execute_next(self, queue: str | None = None) -> Run | None:
+        """Claim at most one due attempt, run it and settle it. None when nothing is due; a run that fails is a successful call."""
+        name = queue_name(queue) if queue is not None else self._parts.default_queue
+        work, _ = claim(self._parts, name, 1)
+        if not work:
+            return None
+        turn = Turn(self._parts, (name,), lambda: False)
+        turn.work_off(work, name, hand_over=False)
+        return Run(self, work[0].holding.row.run_id)
+
+    def turn(self, queues: Sequence[str], *, draining: Draining = lambda: False) -> TurnReport:
+        """What a bell causes: claim, run and settle on these queues until nothing is left or the turn's share of time is used."""
+        return Turn(self._parts, queues, draining).take()
+
+    def sweep(self, queues: Sequence[str] | None = None) -> SweepReport:
+        """One look at what a crash or a lost bell has left."""
+        return sweep(self._parts, tuple(self.queues()) if queues is None else queues)
+
+    def sweeper(self, queues: Callable[[], Sequence[str]], role: str = "worker") -> Sweeper:
+        """The thread that sweeps for a worker that serves these queues, and keeps its row in the fleet."""
+        about = {
+            "owner": self.owner,
+            "host": ids.host(),
+            "pid": os.getpid(),
+            "role": role,
+            "actions": sorted(self.registry.served),
+            "version": _version(),
+            "delivery": self.delivery.name,
+        }
+        return Sweeper(self._parts, queues, about=about, bell_ok=getattr(self.delivery, "last_ok_at", None))
+
+    def tick(self) -> float:
+        """Open due cron windows; the seconds until the next one."""
+        return tick(self._parts)
+
+    def child_died(self, pid: int) -> int:
+        """End the claims of a child process of this worker that has died; how many."""
+        return child_died(self._parts, pid)
+
+    # ------------------------------------------------------------------ what it is made of
+    @property
+    def owner(self) -> str:
+        """Who this process is: `host:pid:boot`."""
+        return ids.owner()
+
+    @property
+    def workflows(self) -> Mapping[str, type[Workflow]]:
+        """The workflows declared here, by name."""
+        return self.registry.workflows
+
+    @property
+    def engine(self) -> Engine:
+        """The engine on the journal's database."""
+        return self._parts.journal.engine
+
+    @property
+    def schema(self) -> str:
+        """The journal's schema."""
+        return self._parts.journal.schema
+
+    @property
+    def default_queue(self) -> str:
+        """The queue of runs that name none."""
+        return self._parts.default_queue
+
+    def queues(self) -> set[str]:
+        """The queues that the declared workflows use."""
+        return self.registry.queues(self._parts.default_queue)
+
+    def now(self) -> datetime:
+        """The database's clock: the only one."""
+        with self._parts.journal.reading() as connection:
+            return attempts.clock(self._parts.journal, connection)
+
+    def ensure_schema(self) -> None:
+        """Nothing, or `SchemaMismatch` with the command that mends it."""
+        with self._parts.journal.reading() as connection:
+            ensure(connection, self.schema)
+
+    def close(self) -> None:
+        """Send the last bells and let go of connections."""
+        self.delivery.close()
+        self._parts.journal.close()
+
+    # ------------------------------------------------------------------ in the small
+    def _begin(self, commands: Sequence[Start], session: Any, connection: Connection | None, *, strict: bool = True) -> list[Verdict]:
+        host = _host(session, connection)
+        return self._persist(lambda: begin(self._parts, commands, host=host, session=session, strict=strict), host)
+
+    def _persist(self, ask: Callable[[], list[Verdict]], host: Connection | None) -> list[Verdict]:
+        """Ask again when the connection was lost: the same request finds what it may have written already. A host decides for itself."""
+        for pause in _AGAIN if host is None else ():
+            try:
+                return ask()
+            except JournalUnavailable:
+                time.sleep(ids.jittered(pause))
+        return ask()
+
+    def _run(self, verdict: Verdict) -> Run:
+        if verdict.error is not None:
+            raise verdict.error
+        return Run(self, verdict.command.run_id, created=verdict.created)
+
+    def _run_or_error(self, verdict: Verdict, *, partial: bool) -> Run | SquidieError:
+        if partial and isinstance(verdict.error, SquidieError):
+            return verdict.error
+        return self._run(verdict)
+
+    def _was_ours(self, command: Cancel, host: Connection | None) -> bool:
+        """Whether this very request, or an earlier one under its key, has ended the run: then it is answered as it was then."""
+        journal, by = self._parts.journal, command.by
+        with journal.transaction(host) as connection:
+            fact = facts.by_command(journal, connection, command.run_id, verb=by.verb, request_id=by.request_id, key=by.key)
+        if fact is None or fact.by is None:
+            return False
+        if fact.by.digest != by.digest:
+            raise KeyReused(by.key or "", command.run_id)
+        return True
+
+
+def _host(session: Any, connection: Connection | None) -> Connection | None:
+    if session is not None and connection is not None:
+        raise InvalidArgument("session", "give a session or a connection, not both")
+    if session is None:
+        return connection
+    found: Connection = session.connection()
+    return found
+
+
+def _renew_after_fork(parts: Parts) -> None:
+    """A forked child leaves its parent's sockets alone; the reference is weak, so that a discarded runtime can go."""
+    weak = weakref.ref(parts)
+
+    def renew() -> None:
+        alive = weak()
+        if alive is not None:
+            alive.after_fork()
+
+    os.register_at_fork(after_in_child=renew)
+
+
+def _version() -> str:
+    try:
+        return version("squidie")
+    except PackageNotFoundError:
+        return "unknown"
+

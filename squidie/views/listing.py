@@ -1,0 +1,230 @@
+"""Runs in pages, newest first, by keyset; and one run by the end of its id."""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from squidie.errors import InvalidArgument, RunNotFound
+from squidie.history.lifecycle import RunStatus
+from squidie.history.run import NodeStatus
+from squidie.journal import listing
+from squidie.views.states import Standing, State, Work, state_of_run, state_of_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from squidie.journal.store import Journal
+
+SHORT = 6
+MOST = 1000
+_TAIL = re.compile(r"[0-9a-f]{4,32}")
+
+
+class RunRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One run in a list. `where` says in a few words what it is at, or why it ended."""
+
+    id: UUID
+    short_id: str
+    workflow: str
+    version: str | None
+    trigger: str
+    key: str | None
+    status: RunStatus
+    state: State
+    where: str
+    done: int
+    steps: int
+    queue: str
+    priority: int
+    attributes: dict[str, Any]
+    started_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+    revision: int
+
+
+class RunPage(msgspec.Struct, frozen=True):
+    """Some runs, when they were read, and the cursor of the page after this one (None on the last)."""
+
+    runs: tuple[RunRow, ...]
+    next: str | None
+    at: datetime | None = None
+
+
+class _Place(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """Where a page stopped."""
+
+    v: int
+    started_at: datetime
+    run_id: UUID
+
+
+def list_runs(
+    journal: Journal,
+    *,
+    workflow: str | None = None,
+    status: str | Iterable[str] | None = None,
+    open: bool | None = None,  # noqa: A002 - the word people use
+    since: datetime | None = None,
+    limit: int = 50,
+    after: str | None = None,
+) -> RunPage:
+    """A page of runs, newest first. `open` keeps the runs that have not ended, or those that have; `since` is about when a run ended, or started if it has not.
+
+    `after` is the `next` of the page before. Raises `InvalidArgument` naming what is wrong.
+    """
+    where = _where(workflow=workflow, status=status, open_=open, since=since)
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST:
+        raise InvalidArgument("limit", f"is a whole number from 1 to {MOST}")
+    if after is not None:
+        place = _place(after)
+        where |= {"started_at": place.started_at, "run_id": place.run_id}
+    with listing.snapshot(journal) as connection:
+        heads = listing.page(journal, connection, where, limit=limit + 1)
+        shown = heads[:limit]
+        ids = [head.run_id for head in shown]
+        work = _by_run(listing.open_work(journal, connection, [head.run_id for head in shown if head.ended_at is None]))
+        endings = listing.endings(journal, connection, [head.run_id for head in shown if head.ended_at is not None])
+        done = listing.progress(journal, connection, ids)
+        sizes = listing.sizes(journal, connection, {head.definition for head in shown})
+        now = listing.clock(journal, connection)
+    tails = short_ids(ids)
+    rows = tuple(
+        _row(head, tails[head.run_id], work.get(head.run_id, ()), endings.get(head.run_id), (done.get(head.run_id, 0), sizes.get(head.definition, 0)))
+        for head in shown
+    )
+    return RunPage(rows, _cursor(shown[-1]) if len(heads) > limit else None, now)
+
+
+def find_run(journal: Journal, text: str) -> UUID:
+    """The run with this id, or whose id is the only one to end with these four or more hex digits."""
+    wanted = text.strip().lower().replace("-", "") if isinstance(text, str) else ""
+    if not _TAIL.fullmatch(wanted):
+        raise InvalidArgument("run", "is a run's id, or at least its last four hex digits")
+    with journal.reading() as connection:
+        found = listing.by_tail(journal, connection, wanted)
+    if not found:
+        raise RunNotFound(text.strip())
+    if len(found) > 1:
+        tails = short_ids([row.run_id for row in found], len(wanted) + 2)
+        candidates = ", ".join(f"{tails[row.run_id]} ({row.workflow}, {row.status})" for row in found)
+        raise InvalidArgument("run", f"more than one run's id ends with {wanted}", hint=f"one of {candidates}")
+    run_id: UUID = found[0].run_id
+    return run_id
+
+
+def counts(journal: Journal) -> dict[RunStatus, int]:
+    """How many runs are open, and how many ended in the last 24 hours, by status."""
+    with journal.reading() as connection:
+        found = listing.counts(journal, connection)
+    return {status: found.get(status.value, 0) for status in RunStatus}
+
+
+def short_ids(ids: Sequence[UUID], digits: int = SHORT) -> dict[UUID, str]:
+    """The tails by which these runs can be told apart: six digits, or more where neighbours clash."""
+    while digits < 32 and len({each.hex[-digits:] for each in ids}) < len(set(ids)):
+        digits += 2
+    return {each: each.hex[-digits:] for each in ids}
+
+
+def work_of(row: Any) -> Work:
+    """The part of an attempt row that its state depends on."""
+    return Work(row.due_at, row.attempt, row.lost, row.lease_until if row.claimed else None)
+
+
+def _where(*, workflow: Any, status: Any, open_: Any, since: Any) -> dict[str, Any]:
+    where: dict[str, Any] = {}
+    if workflow is not None:
+        if not isinstance(workflow, str):
+            raise InvalidArgument("workflow", "is the name of a workflow, as text")
+        where["workflow"] = workflow
+    if open_ is not None and not isinstance(open_, bool):
+        raise InvalidArgument("open", "is true or false")
+    if status is not None or open_ is not None:
+        where["statuses"] = listing.Texts(sorted(_statuses(status, open_)))
+    if since is not None:
+        if not isinstance(since, datetime) or since.tzinfo is None:
+            raise InvalidArgument("since", "is a datetime with a time zone")
+        where["since"] = since
+    return where
+
+
+def _statuses(status: Any, open_: bool | None) -> set[RunStatus]:
+    given = [status] if isinstance(status, str) else list(RunStatus) if status is None else list(status)
+    known = {each.value for each in RunStatus}
+    if not all(isinstance(each, str) and each in known for each in given):
+        raise InvalidArgument("status", "is not a run's status", hint=f"known: {', '.join(RunStatus)}")
+    asked = {RunStatus(each) for each in given}
+    return asked if open_ is None else {each for each in asked if (each is RunStatus.RUNNING) == open_}
+
+
+def _row(head: Any, short_id: str, work: Sequence[Any], ending: Any, progress: tuple[int, int]) -> RunRow:
+    states = [(state_of_step(Standing(NodeStatus.OPEN, work_of(row), run_is_open=True, now=row.now)), row) for row in work]
+    state = state_of_run(head.status, (each for each, _ in states))
+    first = next((row for each, row in states if each is state), None)
+    return RunRow(
+        id=head.run_id,
+        short_id=short_id,
+        workflow=head.workflow,
+        version=head.version,
+        trigger=head.trigger,
+        key=head.key,
+        status=RunStatus(head.status),
+        state=state,
+        where=_whereabouts(first, state, len(work)) if first is not None else _end(ending),
+        done=progress[0],
+        steps=progress[1],
+        queue=head.queue,
+        priority=head.priority,
+        attributes=head.attributes or {},
+        started_at=head.started_at,
+        updated_at=head.updated_at,
+        ended_at=head.ended_at,
+        revision=head.rev,
+    )
+
+
+def _whereabouts(row: Any, state: State, at_once: int) -> str:
+    others = f" +{at_once - 1}" if at_once > 1 else ""
+    about = {
+        State.RUNNING: f"on {row.owner}",
+        State.STALLED: f"{row.owner} stopped renewing",
+        State.QUEUED: f"due on {row.queue}",
+        State.RETRYING: f"try {row.attempt} at {row.due_at:%H:%M:%S}",
+        State.WAITING: f"due {row.due_at:%Y-%m-%d %H:%M:%S}",
+    }
+    return f"{row.step}{others} · {about[state]}"
+
+
+def _end(ending: Any) -> str:
+    if ending is None:
+        return ""
+    first = (ending.message or "").partition("\n")[0]
+    return f"{ending.step} · {first}" if ending.step else first
+
+
+def _by_run(rows: Iterable[Any]) -> Mapping[UUID, list[Any]]:
+    found: dict[UUID, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.run_id, []).append(row)
+    return found
+
+
+def _cursor(head: Any) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(_Place(1, head.started_at, head.run_id))).rstrip(b"=").decode()
+
+
+def _place(cursor: Any) -> _Place:
+    try:
+        place = msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=_Place)
+    except (TypeError, ValueError, msgspec.MsgspecError):
+        place = None
+    if place is None or place.v != 1 or place.started_at.tzinfo is None:
+        raise InvalidArgument("after", "is not a cursor that a page of runs gave")
+    return place

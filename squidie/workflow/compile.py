@@ -1,0 +1,225 @@
+"""From a class to a spec: gather what was declared, bind every parameter, and let the checks judge the result."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from squidie.errors import UnstorableValue
+from squidie.workflow.binding import bind_all
+from squidie.workflow.callables import Action, examine
+from squidie.workflow.checks import judge, read
+from squidie.workflow.contracts import fields_of
+from squidie.workflow.flow import Flow, Step, as_flow
+from squidie.workflow.issues import NAME, Issue, distinct
+from squidie.workflow.mapping import Path, parse_path
+from squidie.workflow.spec import Edge, Node, Spec, Trigger
+from squidie.workflow.values import to_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SETTINGS = frozenset({"name", "version", "triggers", "spec", "actions"})
+"""Attributes of a workflow that are never steps. `flow` may be one: a flow of a single step."""
+OPTIONS = frozenset({"input", "output", "retry", "queue", "priority", "irreversible", "replayable"})
+NO_ACTION = "unnamed:unnamed"
+
+
+class Compiled(NamedTuple):
+    """A spec, the actions it runs, and every issue found on the way."""
+
+    spec: Spec | None
+    actions: Mapping[str, Action]
+    issues: tuple[Issue, ...]
+
+
+class _Declared(NamedTuple):
+    """What stands in the class: its steps by name, and the name of each step object, those of overridden steps too."""
+
+    steps: dict[str, Step]
+    names: dict[Step, str]
+
+
+def has_parts(cls: type) -> bool:
+    """Whether there is anything to compile: a shared base class has neither steps nor a flow."""
+    return bool(_declared(cls).steps) or getattr(cls, "flow", None) is not None
+
+
+def compile_class(cls: type) -> Compiled:
+    """Everything that the class declares, as a spec. The spec is complete only if no issue is an error."""
+    declared = _declared(cls)
+    issues: list[Issue] = list(_misplaced(declared))
+    flow = _flow(cls, declared)
+    issues += _flow_issues(flow, declared)
+    actions = _actions(declared, issues)
+    payload = _payload(cls, issues)
+    draft = Spec(
+        name=cls.__dict__.get("name", cls.__name__),
+        version=_setting(cls, "version"),
+        description=inspect.cleandoc(cls.__dict__.get("__doc__") or ""),
+        triggers=_triggers(cls, issues),
+        payload=payload or (),
+        nodes=tuple(_node(name, declared.steps[name], actions.get(name)) for name in declared.steps),
+        edges=_edges(flow, declared),
+    )
+    return _finish(draft, declared, actions, payload, issues)
+
+
+def _finish(
+    draft: Spec, declared: _Declared, actions: dict[str, Action], payload: Any, issues: list[Issue]
+) -> Compiled:
+    spec, found = read(draft)
+    issues += found
+    by_name = {action.name: action for action in actions.values()}
+    if spec is None:
+        return Compiled(None, by_name, distinct(issues))
+    given = {name: _given(name, each, issues) for name, each in declared.steps.items()}
+    bound = bind_all(spec, actions, given, derive=payload is None)
+    issues += bound.issues
+    issues += judge(bound.spec)
+    return Compiled(bound.spec, by_name, distinct(issues))
+
+
+def _declared(cls: type) -> _Declared:
+    steps: dict[str, Step] = {}
+    names: dict[Step, str] = {}
+    for base in reversed(cls.__mro__):
+        for attribute, value in vars(base).items():
+            if isinstance(value, Step) and attribute != "flow":
+                steps[attribute] = value
+                names.setdefault(value, attribute)
+            elif attribute in steps:
+                del steps[attribute]
+    return _Declared(steps, names)
+
+
+def _setting(cls: type, name: str) -> Any:
+    """What the class says of itself; a step of that name is an issue, not a setting."""
+    value = getattr(cls, name, None)
+    return None if isinstance(value, Step) else value
+
+
+def _misplaced(declared: _Declared) -> Iterator[Issue]:
+    for name, step in declared.steps.items():
+        if name in SETTINGS:
+            yield Issue(
+                f"steps.{name}", "reserved_name", f"{name} is a setting of the workflow; give the step another name"
+            )
+        if declared.names[step] != name and declared.names[step] in declared.steps:
+            said = f"is the same step as {declared.names[step]}: declare a step of its own"
+            yield Issue(f"steps.{name}", "duplicate_step", said)
+
+
+def _flow(cls: type, declared: _Declared) -> Flow:
+    """The declared flow; without one, the only step is the flow."""
+    flow = getattr(cls, "flow", None)
+    if flow is None:
+        return as_flow(next(iter(declared.steps.values()))) if len(declared.steps) == 1 else Flow()
+    return as_flow(flow)
+
+
+def _flow_issues(flow: Flow, declared: _Declared) -> Iterator[Issue]:
+    for stray in flow.strays:
+        yield Issue("flow", "invalid_spec", f"holds {stray}")
+    if any(step not in declared.names for step in flow.steps):
+        yield Issue("flow", "invalid_name", "holds a step without a name: make it an attribute of the workflow first")
+    used = {declared.names.get(step) for step in flow.steps}
+    for name, step in declared.steps.items():
+        if declared.names[step] not in used:
+            yield Issue(
+                f"steps.{name}",
+                "unreachable_step",
+                "is not part of the flow: add it, side by side as in flow = [a >> b, c]",
+            )
+
+
+def _edges(flow: Flow, declared: _Declared) -> tuple[Edge, ...]:
+    names = declared.names
+    return tuple(
+        Edge(source=names[one], target=names[other]) for one, other in flow.edges if one in names and other in names
+    )
+
+
+def _actions(declared: _Declared, issues: list[Issue]) -> dict[str, Action]:
+    found: dict[str, Action] = {}
+    known: dict[str, Any] = {}
+    for name, step in declared.steps.items():
+        action, wrong = examine(step.call, f"steps.{name}")
+        issues += wrong
+        issues += [
+            Issue(
+                f"steps.{name}.{option if NAME.match(option) else '?'}",
+                "unknown_option",
+                f"is none of {', '.join(sorted(OPTIONS))}",
+            )
+            for option in step.options
+            if option not in OPTIONS
+        ]
+        if action is not None:
+            found[name] = action
+            if known.setdefault(action.name, action.function) != action.function:
+                said = f"another callable goes by the same name, {action.name}: a spec could not tell them apart"
+                issues.append(Issue(f"steps.{name}", "not_callable", said))
+    return found
+
+
+def _node(name: str, step: Step, action: Action | None) -> Node:
+    options = {option: value for option, value in step.options.items() if option in OPTIONS and option != "input"}
+    return Node(name=name, action=action.name if action else NO_ACTION, **options)
+
+
+def _payload(cls: type, issues: list[Issue]) -> tuple[Any, ...] | None:
+    """The declared contract.
+
+    One that cannot be read counts as not declared, so that its own issue is not buried under others.
+    """
+    fields, wrong = fields_of(_setting(cls, "payload"), "payload")
+    issues += wrong
+    return None if wrong or _setting(cls, "payload") is None else fields
+
+
+def _triggers(cls: type, issues: list[Issue]) -> tuple[Trigger, ...]:
+    declared = _setting(cls, "triggers") or ()
+    declared = declared if isinstance(declared, list | tuple) else (declared,)
+    found = []
+    for index, draft in enumerate(declared):
+        if not isinstance(draft, Trigger) and not hasattr(draft, "expression"):
+            issues.append(Issue(f"triggers[{index}]", "invalid_trigger", "is no trigger: use manual(...) or cron(...)"))
+        else:
+            found.append(draft if isinstance(draft, Trigger) else _trigger(draft, issues))
+    return tuple(found)
+
+
+def _trigger(draft: Any, issues: list[Issue]) -> Trigger:
+    path = f"triggers.{draft.name if isinstance(draft.name, str) and NAME.match(draft.name) else '?'}"
+    fields, wrong = fields_of(draft.payload, f"{path}.payload")
+    issues += wrong
+    try:
+        filled = to_plain(draft.input)
+    except UnstorableValue as error:
+        issues.append(Issue(f"{path}.input", "incomplete_trigger_input", error.details["reason"]))
+        filled = {}
+    return Trigger(
+        name=draft.name,
+        kind=draft.kind,
+        payload=None if draft.payload is None or wrong else fields,
+        expression=draft.expression,
+        timezone=getattr(draft.timezone, "key", draft.timezone),
+        input=filled,
+    )
+
+
+def _given(name: str, step: Step, issues: list[Issue]) -> dict[str, Path]:
+    """The explicit input of a step, as paths."""
+    given, code = step.options["input"], "unknown_input_path"
+    if not hasattr(given, "items"):
+        issues.append(Issue(f"steps.{name}.input", code, "maps parameters to paths: {'amount': 'order.total'}"))
+        return {}
+    paths = {}
+    for parameter, source in given.items():
+        place = f"steps.{name}.input.{parameter if isinstance(parameter, str) and NAME.match(parameter) else '?'}"
+        try:
+            paths[parameter] = parse_path(source)
+        except ValueError as error:
+            issues.append(Issue(place, code, f"{error}; literals are not accepted"))
+    return paths

@@ -1,0 +1,127 @@
+"""When a cron trigger fires: window arithmetic without a clock.
+
+Expressions have five fields, or one of five names. Fixed times follow Debian's cron across daylight saving: a local
+time that does not exist fires once at the jump, one that happens twice fires once; intervals within the hour go on by
+the real time.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+}
+WINDOW = ("window.start", "window.end")
+_FIELDS = re.compile(r"[0-9A-Za-z*,/#-]{1,120}( [0-9A-Za-z*,/#-]{1,120}){4}\Z")
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}\Z")
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_DAY = timedelta(hours=26)
+
+
+def normalise(expression: str) -> str:
+    """The expression as five fields in upper case.
+
+    Raises `ValueError` with the reason, also for one that never fires.
+    """
+    if not isinstance(expression, str) or len(expression) > 600:
+        raise ValueError("a cron expression is text of five fields")
+    text = " ".join(expression.split())
+    if text.startswith("@"):
+        if text.lower() not in NAMES:
+            raise ValueError(
+                f"of the names only {', '.join(NAMES)} are known; there is no moment when a fleet of workers boots"
+            )
+        return NAMES[text.lower()]
+    if not _FIELDS.match(text):
+        raise ValueError("a cron expression has five fields: minute, hour, day of month, month, day of week")
+    text = text.upper()
+    try:
+        next(CronSim(text, _EPOCH))
+    except CronSimError as error:
+        raise ValueError(_said(error)) from None
+    except StopIteration:
+        raise ValueError("never fires") from None
+    except (AssertionError, ValueError, TypeError, OverflowError):
+        raise ValueError("a field cannot be read") from None
+    return text
+
+
+def _said(error: CronSimError) -> str:
+    said = str(error)
+    return f"the field {said[4:]} cannot be read, or never comes" if said.startswith("Bad ") else "cannot be read"
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone by its IANA name. Raises `ValueError`."""
+    if not isinstance(name, str) or len(name) > 64 or not _ZONE.match(name):
+        raise ValueError('a time zone is named like "Europe/Oslo" or "UTC"')
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        raise ValueError("there is no such time zone on this machine (the package tzdata brings them all)") from None
+
+
+def next_after(expression: str, timezone: str, after: datetime) -> datetime:
+    """The first window later than `after` (aware), in UTC. The expression may be any that `normalise` takes."""
+    text, local = NAMES.get(expression.lower(), expression), zone(timezone)
+    fires = CronSim(text, after.astimezone(_tz(local)))
+    found = _utc(next(fires))
+    while found <= after:  # in the repeated hour the local clock has gone back
+        found = _utc(next(fires))
+    return found
+
+
+def latest_before(expression: str, timezone: str, before: datetime, *, inclusive: bool = False) -> datetime:
+    """The last window earlier than `before` (aware), in UTC; with `inclusive`, at it or earlier.
+
+    Going backwards across a change of the local clock may name a window that going forwards does not, so what is found
+    is walked up to from behind.
+    """
+    text, local = NAMES.get(expression.lower(), expression), zone(timezone)
+    end = before + timedelta(microseconds=1) if inclusive else before
+    guess = _utc(next(CronSim(text, end.astimezone(_tz(local)), reverse=True)))
+    found = next_after(text, timezone, guess - timedelta(seconds=1))
+    behind = _DAY
+    while found >= end:
+        found, behind = next_after(text, timezone, guess - behind), behind * 16
+    while (later := next_after(text, timezone, found)) < end:
+        found = later
+    return found
+
+
+def _tz(local: ZoneInfo) -> Any:
+    """The one UTC that cronsim knows that needs no care."""
+    return UTC if local.key in ("UTC", "Etc/UTC") else local
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+def window_input(declared: Mapping[str, Any], start: datetime, end: datetime) -> dict[str, Any]:
+    """A trigger's input for one window: `{"from": "window.start"}` stands for that time, anything else for itself."""
+    times = {"window.start": start.isoformat(), "window.end": end.isoformat()}
+    return {
+        name: times[source] if (source := window_source(value)) in times else value for name, value in declared.items()
+    }
+
+
+def window_source(value: Any) -> Any:
+    """What `{"from": ...}` refers to; None for a literal."""
+    if isinstance(value, dict) and len(value) == 1:
+        source = value.get("from")
+        return source if isinstance(source, str) and source.startswith("window.") else None
+    return None

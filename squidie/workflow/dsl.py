@@ -1,0 +1,124 @@
+"""Declare a workflow in Python.
+
+A subclass of `Workflow` is compiled to a `Spec` where it is written, or refused with every issue at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from squidie.errors import InvalidArgument, InvalidSpec
+from squidie.workflow.compile import compile_class, has_parts
+from squidie.workflow.flow import Step
+from squidie.workflow.issues import errors
+from squidie.workflow.retry import Retry
+from squidie.workflow.spec import Spec, TriggerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from squidie.workflow import spec as plain
+    from squidie.workflow.callables import Action
+
+__all__ = ["Retry", "Step", "TriggerDraft", "Workflow", "cron", "manual", "step", "to_spec"]
+
+
+def step(
+    call: Callable[..., Any],
+    *,
+    input: Mapping[str, str | Sequence[str | int]] | None = None,  # noqa: A002 - the word of the spec
+    output: str | None = None,
+    retry: plain.Retry | None = None,
+    queue: str | None = None,
+    priority: int | None = None,
+    irreversible: bool = False,
+    replayable: bool = True,
+    **unknown: Any,
+) -> Step:
+    """A step that runs this callable: any function, coroutine function or task.
+
+    Parameters bind by name; `input` maps them to paths explicitly.
+    """
+    options = {
+        "input": {} if input is None else input,
+        "output": output,
+        "retry": retry,
+        "queue": queue,
+        "priority": priority,
+        "irreversible": irreversible,
+        "replayable": replayable,
+    }
+    return Step(call, options | unknown)
+
+
+@dataclass(frozen=True)
+class TriggerDraft:
+    """A trigger as its author wrote it."""
+
+    name: str
+    kind: TriggerKind
+    payload: Any = None
+    expression: str | None = None
+    timezone: str | ZoneInfo = "UTC"
+    input: Any = field(default_factory=dict)
+
+
+def manual(name: str, payload: Any = None) -> TriggerDraft:
+    """A trigger that someone pulls: `squidie.start(...)`. `payload` narrows the workflow's contract."""
+    return TriggerDraft(name, TriggerKind.MANUAL, payload)
+
+
+def cron(
+    name: str,
+    expression: str,
+    *,
+    timezone: str | ZoneInfo = "UTC",
+    input: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the spec
+    payload: Any = None,
+) -> TriggerDraft:
+    """A trigger that time pulls. `input` is the payload of such a run: literals, or `{"from": "window.start"}`."""
+    return TriggerDraft(name, TriggerKind.CRON, payload, expression, timezone, {} if input is None else input)
+
+
+class Workflow:
+    """The base of every declared workflow.
+
+        class Fulfilment(Workflow):
+            payload = OrderPlaced
+            triggers = [manual("placed")]
+            reserve = step(reserve_stock)
+            charge = step(charge_card, retry=Retry(5))
+            flow = reserve >> charge
+
+    The attributes that are steps become nodes, `flow` says what follows what (one step alone needs none), the
+    docstring is the description. A subclass without steps and flow is a base for others and is not compiled.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str | None] = None
+    payload: ClassVar[Any] = None
+    triggers: ClassVar[Sequence[Any]] = ()
+    flow: ClassVar[Any] = None
+    spec: ClassVar[Spec]
+    actions: ClassVar[Mapping[str, Action]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not has_parts(cls):
+            return
+        compiled = compile_class(cls)
+        if compiled.spec is None or errors(compiled.issues):
+            raise InvalidSpec(cls.__name__, compiled.issues)
+        cls.name, cls.spec, cls.actions = compiled.spec.name, compiled.spec, compiled.actions
+
+
+def to_spec(workflow: type[Workflow] | Spec) -> Spec:
+    """The spec of a declared workflow."""
+    if isinstance(workflow, Spec):
+        return workflow
+    found = workflow.__dict__.get("spec") if isinstance(workflow, type) else None
+    if not isinstance(found, Spec):
+        raise InvalidArgument("workflow", "is no declared workflow: give a subclass of Workflow with steps")
+    return found

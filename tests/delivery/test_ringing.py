@@ -1,0 +1,169 @@
+"""Ringing costs its caller nothing, whatever becomes of the bells: here they go to a list, fail, or hang."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from squidie.ringing import Ringer
+from squidie.testing.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+
+class Wire:
+    """Remembers what it sent, and fails or hangs when told to."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[float, frozenset[str]]] = []
+        self.tried_at: list[float] = []
+        self.broken = False
+        self.dialled = self.hung_up = 0
+        self.open = threading.Event()
+        self.open.set()
+
+    def dial(self) -> Wire:
+        self.dialled += 1
+        return self
+
+    def send(self, queues: Collection[str]) -> int:
+        self.tried_at.append(monotonic())
+        self.open.wait(10)
+        if self.broken:
+            raise ConnectionError("the line is down")
+        self.sent.append((monotonic(), frozenset(queues)))
+        return len(queues)
+
+    def hang_up(self) -> None:
+        self.hung_up += 1
+
+    def bells(self, queue: str) -> list[float]:
+        return [at for at, queues in self.sent if queue in queues]
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def ringer(wire: Wire) -> Iterator[Ringer]:
+    ringer = Ringer(wire.dial, window=0.05, retry_after=0.1)
+    yield ringer
+    wire.open.set()
+    wire.broken = False
+    ringer.close()
+
+
+def test_the_first_bell_goes_at_once_and_all_within_the_window_become_one(wire: Wire, ringer: Ringer) -> None:
+    began = monotonic()
+    ringer.ring(["a"])
+    eventually(lambda: wire.sent)
+    for _ in range(500):
+        ringer.ring(["a"])
+    assert ringer.flush()
+
+    first, second = wire.bells("a")
+
+    assert first - began < 0.04
+    assert 0.05 <= second - first < 0.2
+    assert ringer.rung == 2
+
+
+def test_each_queue_has_a_window_of_its_own(wire: Wire, ringer: Ringer) -> None:
+    ringer.ring(["a"])
+    ringer.flush()
+    ringer.ring(["a", "b"])
+    ringer.flush()
+
+    assert wire.bells("b")[0] < wire.bells("a")[1]
+
+
+def test_a_line_that_fails_is_replaced_and_its_bells_are_rung_later(wire: Wire, ringer: Ringer) -> None:
+    wire.broken = True
+    ringer.ring(["a"])
+    ringer.ring(["b"])
+    eventually(lambda: not ringer.reachable)
+    assert ringer.failed
+    assert ringer.ok_at is None
+
+    wire.broken = False
+
+    assert ringer.flush(5)
+    assert {queue for _, queues in wire.sent for queue in queues} == {"a", "b"}
+    assert ringer.reachable
+    assert wire.dialled == wire.hung_up + 1
+
+
+def test_while_ringing_fails_it_is_tried_at_intervals_however_often_somebody_rings(wire: Wire, ringer: Ringer) -> None:
+    wire.broken = True
+    until = monotonic() + 0.35
+    while monotonic() < until:
+        ringer.ring([str(monotonic())])
+
+    assert 2 <= len(wire.tried_at) <= 5
+
+
+def test_a_line_that_hangs_delays_neither_rings_nor_the_end(wire: Wire, ringer: Ringer) -> None:
+    wire.open.clear()
+    ringer.ring(["a"])
+    eventually(lambda: wire.tried_at)
+
+    began = perf_counter()
+    for _ in range(1000):
+        ringer.ring(["a", "b"])
+    took = perf_counter() - began
+    ringer.close(0.1)
+
+    assert took < 0.1
+    assert perf_counter() - began < 1.0
+
+
+def test_a_forked_child_rings_over_a_line_of_its_own(wire: Wire, ringer: Ringer) -> None:
+    ringer.ring(["a"])
+    ringer.flush()
+
+    child = os.fork()
+    if child == 0:
+        ringer.ring(["b"])
+        fine = ringer.flush() and wire.bells("b") and wire.dialled == 2 and wire.hung_up == 0 and ringer.rung == 1
+        os._exit(0 if fine else 1)
+
+    assert os.waitpid(child, 0)[1] == 0
+    ringer.ring(["c"])
+    assert ringer.flush()
+    assert wire.dialled == 1
+
+
+AT_EXIT = """
+from squidie.ringing import Ringer
+
+class Line:
+    def send(self, queues):
+        print(*sorted(queues), flush=True)
+        return len(queues)
+    def hang_up(self):
+        pass
+
+ringer = Ringer(Line, window=30.0)
+ringer.ring(["first"])
+ringer.flush()
+ringer.ring(["first", "last"])
+ringer.ring(["last"])
+"""
+
+
+def test_what_is_unsent_is_sent_when_the_process_ends() -> None:
+    began = perf_counter()
+    said = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True, text=True, check=True).stdout  # noqa: S603 ours
+
+    assert said.split("\n")[0] == "first"
+    assert set(said.split()) == {"first", "last"}
+    assert perf_counter() - began < 10
