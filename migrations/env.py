@@ -9,6 +9,8 @@ connection = context.config.attributes["connection"]
 schema = context.config.attributes["schema"]
 
 connection.execute(text(f'set local search_path to "{schema}"'))
-context.configure(connection=connection, version_table="schema_version", version_table_schema=schema, transactional_ddl=True)
+context.configure(
+    connection=connection, version_table="schema_version", version_table_schema=schema, transactional_ddl=True
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -2,8 +2,8 @@
 
     from squidie import Squidie, Workflow, manual, step
 
-`Squidie` and `Run` are loaded at their first use: they bring SQLAlchemy along, which a module that only declares workflows, and `squidie --version`,
-can do without (docs/adr tells why this is the one package that does so).
+`Squidie` and `Run` are loaded at their first use: they bring SQLAlchemy along, which a module that only declares
+workflows, and `squidie --version`, can do without (docs/adr tells why this is the one package that does so).
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,6 +1,9 @@
-"""The delivery port: how work is announced. A bell has no authority and no data; losing, doubling or forging one changes latency only.
+"""The delivery port: how work is announced.
 
-Adapters are found by the entry-point group `squidie.delivery` (`celery`, `notify`) or given as objects: `Squidie(..., delivery=CeleryDelivery(app))`.
+A bell has no authority and no data; losing, doubling or forging one changes latency only.
+
+Adapters are found by the entry-point group `squidie.delivery` (`celery`, `notify`) or given as objects: `Squidie(...,
+delivery=CeleryDelivery(app))`.
 """
 
 from __future__ import annotations
@@ -23,7 +26,10 @@ class Delivery(Protocol):
     name: str
 
     def ring(self, queues: Collection[str]) -> None:
-        """Announce that work is due on these queues. Returns at once (a few microseconds), never raises, never waits for a broker."""
+        """Announce that work is due on these queues.
+
+        Returns at once (a few microseconds), never raises, never waits for a broker.
+        """
 
     @property
     def reachable(self) -> bool:
@@ -37,7 +43,10 @@ class Delivery(Protocol):
 
 
 class Silent:
-    """No bells at all: work is found by whoever calls `execute_next`, a turn or a sweep. The default when no delivery is named."""
+    """No bells at all: work is found by whoever calls `execute_next`, a turn or a sweep.
+
+    The default when no delivery is named.
+    """
 
     name = "silent"
     reachable = True
@@ -53,17 +62,24 @@ class Silent:
 
 
 def find(delivery: str | Delivery | None) -> Delivery:
-    """The adapter by its entry-point name, the object as it is, or `Silent` for None. Raises `InvalidConfig` for an unknown name."""
+    """The adapter by its entry-point name, the object as it is, or `Silent` for None.
+
+    Raises `InvalidConfig` for an unknown name.
+    """
     if delivery is None:
         return Silent()
     if not isinstance(delivery, str):
         return delivery
     known = {point.name: point for point in entry_points(group=GROUP)}
     if delivery not in known:
-        raise InvalidConfig(f"there is no delivery named {delivery!r}", hint=f"installed: {', '.join(sorted(known)) or 'none'}")
+        raise InvalidConfig(
+            f"there is no delivery named {delivery!r}", hint=f"installed: {', '.join(sorted(known)) or 'none'}"
+        )
     try:
         adapter = known[delivery].load()
     except ImportError as error:
-        raise InvalidConfig(f"the delivery {delivery!r} cannot be loaded: {error}", hint=f'pip install "squidie[{delivery}]"') from error
+        raise InvalidConfig(
+            f"the delivery {delivery!r} cannot be loaded: {error}", hint=f'pip install "squidie[{delivery}]"'
+        ) from error
     made: Delivery = adapter()
     return made

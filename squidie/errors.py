@@ -20,8 +20,9 @@
      |   MissingConfig, InvalidConfig, SchemaMismatch
      + RunUnsuccessful  raised by `run.result()`: the run ended, but not completed  (exit 10, 11)
 
-Every error has a stable `code` (its class name in snake case), a `message`, JSON `details`, a `hint` and `retryable`. None of them ever repeats the
-refused value, a token, a connection string or a payload. What steps raise to steer, or are told, lives in `squidie.workflow.steps`.
+Every error has a stable `code` (its class name in snake case), a `message`, JSON `details`, a `hint` and `retryable`.
+None of them ever repeats the refused value, a token, a connection string or a payload. What steps raise to steer, or
+are told, lives in `squidie.workflow.steps`.
 """
 
 from __future__ import annotations
@@ -57,7 +58,13 @@ class SquidieError(Exception):
 
     def to_dict(self) -> dict[str, Any]:
         """The error as JSON: `code`, `message`, `hint`, `details`, `retryable`."""
-        return {"code": self.code, "message": self.message, "hint": self.hint, "details": self.details, "retryable": self.retryable}
+        return {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "details": self.details,
+            "retryable": self.retryable,
+        }
 
 
 class Refused(SquidieError):
@@ -78,9 +85,14 @@ class InvalidArgument(Invalid):
 
 
 class InvalidPayload(Invalid):
-    """The payload breaks its contract. `details`: `missing`, `unknown` (names) and `invalid` (name to reason); values are never repeated."""
+    """The payload breaks its contract.
 
-    def __init__(self, *, missing: Sequence[str] = (), unknown: Sequence[str] = (), invalid: Mapping[str, str] | None = None) -> None:
+    `details`: `missing`, `unknown` (names) and `invalid` (name to reason); values are never repeated.
+    """
+
+    def __init__(
+        self, *, missing: Sequence[str] = (), unknown: Sequence[str] = (), invalid: Mapping[str, str] | None = None
+    ) -> None:
         invalid = dict(invalid or {})
         said = [f"missing: {', '.join(missing)}"] if missing else []
         said += [f"unknown: {', '.join(unknown)}"] if unknown else []
@@ -95,7 +107,9 @@ class InvalidTrigger(Invalid):
     def __init__(self, trigger: str, known: Iterable[str] = ()) -> None:
         known = list(known)
         hint = f"declared triggers: {', '.join(known)}" if known else None
-        super().__init__(f"there is no trigger named {trigger!r}", hint=hint, details={"trigger": trigger, "known": known})
+        super().__init__(
+            f"there is no trigger named {trigger!r}", hint=hint, details={"trigger": trigger, "known": known}
+        )
 
 
 class InvalidSpec(Invalid):
@@ -105,7 +119,9 @@ class InvalidSpec(Invalid):
         self.issues = tuple(issues)
         lines = "".join(f"\n  {issue.path}: {issue.message} [{issue.code}]" for issue in self.issues)
         listed = [{"path": i.path, "code": i.code, "severity": i.severity, "message": i.message} for i in self.issues]
-        super().__init__(f"workflow {name} has {len(self.issues)} issue(s):{lines}", details={"workflow": name, "issues": listed})
+        super().__init__(
+            f"workflow {name} has {len(self.issues)} issue(s):{lines}", details={"workflow": name, "issues": listed}
+        )
 
 
 class InvalidSchedule(Invalid):
@@ -118,7 +134,9 @@ class InvalidSchedule(Invalid):
 class UnstorableValue(Invalid):
     """A value may not enter the journal. `details`: `path`, `reason`."""
 
-    def __init__(self, path: str, reason: str, *, hint: str | None = None, details: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, path: str, reason: str, *, hint: str | None = None, details: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{path}: {reason}", hint=hint, details={"path": path, "reason": reason, **(details or {})})
 
 
@@ -127,7 +145,9 @@ class PayloadTooLarge(UnstorableValue):
 
     def __init__(self, path: str, size: int, limit: int) -> None:
         hint = "keep large data elsewhere and pass a reference to it"
-        super().__init__(path, f"{size} bytes are more than the limit of {limit}", hint=hint, details={"size": size, "limit": limit})
+        super().__init__(
+            path, f"{size} bytes are more than the limit of {limit}", hint=hint, details={"size": size, "limit": limit}
+        )
 
 
 class NotFound(Refused):
@@ -156,7 +176,9 @@ class WorkflowNotFound(NotFound):
     def __init__(self, workflow: str, known: Iterable[str] = ()) -> None:
         known = sorted(known)
         hint = f"declared here: {', '.join(known)}" if known else "pass workflows=[...] to Squidie(...)"
-        super().__init__(f"there is no workflow named {workflow!r}", hint=hint, details={"workflow": workflow, "known": known})
+        super().__init__(
+            f"there is no workflow named {workflow!r}", hint=hint, details={"workflow": workflow, "known": known}
+        )
 
 
 class Conflict(Refused):
@@ -170,14 +192,20 @@ class KeyReused(Conflict):
 
     def __init__(self, key: str, run_id: object) -> None:
         hint = "use the same payload to get the same run, or another key for another run"
-        super().__init__(f"the key {key!r} already stands for another request (run {run_id})", hint=hint, details={"key": key, "run_id": str(run_id)})
+        super().__init__(
+            f"the key {key!r} already stands for another request (run {run_id})",
+            hint=hint,
+            details={"key": key, "run_id": str(run_id)},
+        )
 
 
 class InvalidTransition(Conflict):
     """What was asked cannot follow the state things are in. `details`: `status`, `event`."""
 
     def __init__(self, subject: str, status: str, event: str) -> None:
-        super().__init__(f"{subject} that is {status} cannot {event}", details={"status": str(status), "event": str(event)})
+        super().__init__(
+            f"{subject} that is {status} cannot {event}", details={"status": str(status), "event": str(event)}
+        )
 
 
 class Blocked(Refused):
@@ -213,7 +241,9 @@ class WaitTimeout(Unavailable):
     exit_code = 124
 
     def __init__(self, run_id: object, seconds: float) -> None:
-        super().__init__(f"run {run_id} has not ended within {seconds:g} s", details={"run_id": str(run_id), "seconds": seconds})
+        super().__init__(
+            f"run {run_id} has not ended within {seconds:g} s", details={"run_id": str(run_id), "seconds": seconds}
+        )
 
 
 class Fenced(SquidieError):
@@ -265,8 +295,14 @@ class SchemaMismatch(ConfigError):
 
     def __init__(self, current: str | None, wanted: str) -> None:
         state = f"is at {current}" if current else "does not exist in this database"
-        hint = "run `squidie migrate`" if current is None or current < wanted else "deploy the newer code that migrated it"
-        super().__init__(f"the journal's schema {state}, this code needs {wanted}", hint=hint, details={"current": current, "wanted": wanted})
+        hint = (
+            "run `squidie migrate`" if current is None or current < wanted else "deploy the newer code that migrated it"
+        )
+        super().__init__(
+            f"the journal's schema {state}, this code needs {wanted}",
+            hint=hint,
+            details={"current": current, "wanted": wanted},
+        )
 
 
 class RunUnsuccessful(SquidieError):
@@ -278,4 +314,6 @@ class RunUnsuccessful(SquidieError):
         self.status = status
         self.error = dict(error) if error else None
         why = f": {self.error.get('message', '')}" if self.error else ""
-        super().__init__(f"run {run_id} {status}{why}", details={"run_id": str(run_id), "status": status, "error": self.error})
+        super().__init__(
+            f"run {run_id} {status}{why}", details={"run_id": str(run_id), "status": status, "error": self.error}
+        )

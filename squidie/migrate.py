@@ -3,7 +3,8 @@
     squidie.migrate.upgrade("postgresql+psycopg://…")          what `squidie migrate` does
     squidie.migrate.statements(after=None)                      the SQL itself, oldest first
 
-Squidie's version table lives in its own schema; Alembic does not nest, so a host's migration runs the text that `statements` gives.
+Squidie's version table lives in its own schema; Alembic does not nest, so a host's migration runs the text that
+`statements` gives.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
 def upgrade(database: str | Engine, schema: str = "squidie", to: str = "head") -> None:
-    """Create the schema where it is missing, and bring it to revision `to`. Any number of processes may do so at once: one does, the others wait."""
+    """Create the schema where it is missing, and bring it to revision `to`.
+
+    Any number of processes may do so at once: one does, the others wait.
+    """
     with _transaction(database, schema) as connection:
         connection.execute(text("select pg_advisory_xact_lock(hashtext(:name))"), {"name": f"squidie.migrate.{schema}"})
         connection.execute(text(f'create schema if not exists "{schema}"'))
@@ -65,7 +69,10 @@ def head() -> str:
 
 
 def statements(*, after: str | None = None, to: str = "head") -> tuple[str, ...]:
-    """The SQL of each revision after `after` up to `to`, oldest first. It names no schema: set `search_path` to the journal's before running it."""
+    """The SQL of each revision after `after` up to `to`, oldest first.
+
+    It names no schema: set `search_path` to the journal's before running it.
+    """
     scripts = ScriptDirectory(str(_folder())).walk_revisions(after or "base", to)
     return tuple(script.module.UP.strip() for script in reversed(list(scripts)) if script.revision != after)
 
@@ -116,15 +123,21 @@ def engine_of(database: str | Engine) -> Engine:
     if database.startswith(("postgresql://", "postgres://")):
         database = "postgresql+psycopg://" + database.partition("://")[2]
     if not database.startswith("postgresql+psycopg://"):
-        raise InvalidConfig("the database URL is not one of Postgres", hint="postgresql+psycopg://user:password@host/database")
+        raise InvalidConfig(
+            "the database URL is not one of Postgres", hint="postgresql+psycopg://user:password@host/database"
+        )
     try:
         return create_engine(database, connect_args={"connect_timeout": 5}, pool_size=5, max_overflow=20)
     except (ArgumentError, ValueError) as error:
-        raise InvalidConfig("the database URL cannot be read", hint="postgresql+psycopg://user:password@host/database") from error
+        raise InvalidConfig(
+            "the database URL cannot be read", hint="postgresql+psycopg://user:password@host/database"
+        ) from error
 
 
 def unreachable(error: OperationalError) -> JournalUnavailable:
     """What went wrong with the connection, in one line and without the connection's own data."""
     said = str(error.orig).strip().splitlines()[0] if error.orig and str(error.orig).strip() else "no reason given"
     reason = re.sub(r'(user|database|role) "[^"]*"', r"\1", said.rpartition("failed: ")[2] or said)
-    return JournalUnavailable(f"Postgres did not answer: {reason}", hint="is the server up, and is the database URL right?")
+    return JournalUnavailable(
+        f"Postgres did not answer: {reason}", hint="is the server up, and is the database URL right?"
+    )

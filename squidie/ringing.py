@@ -136,7 +136,7 @@ class Ringer:
             if self._line is None:
                 self._line = self._dial()
             count = self._line.send(queues)
-        except Exception as error:  # whatever a carrier raises, a bell is never anybody's error
+        except Exception as error:  # noqa: BLE001 whatever a carrier raises, a bell is nobody's error
             self._hang_up()
             self._note_failure(queues, error)
         else:
@@ -175,7 +175,7 @@ class Ringer:
         if line is not None:
             try:
                 line.hang_up()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 likewise
                 log.debug("a line could not be hung up: %s", type(error).__name__)
 
 
@@ -188,7 +188,7 @@ _RINGERS: weakref.WeakSet[Ringer] = weakref.WeakSet()
 
 def _renew_all() -> None:
     for ringer in list(_RINGERS):
-        ringer._renew()
+        ringer._renew()  # noqa: SLF001 ours
 
 
 def _close_all() -> None:

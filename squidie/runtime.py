@@ -4,7 +4,8 @@
     run = squidie.start(Fulfilment, {"order_id": 7}, key="order-7", session=db_session)
     run.result(timeout=30)
 
-Nothing is opened until it is used, so a module may create it at import. It may be used from any number of threads, and survives a fork.
+Nothing is opened until it is used, so a module may create it at import. It may be used from any number of threads, and
+survives a fork.
 """
 
 from __future__ import annotations
@@ -26,7 +27,15 @@ from squidie.engine.sweep import Sweeper, SweepReport, child_died, sweep
 from squidie.engine.tick import tick
 from squidie.engine.transact import transact
 from squidie.engine.turn import Draining, Turn, TurnReport
-from squidie.errors import InvalidArgument, InvalidTransition, JournalUnavailable, KeyReused, RunUnsuccessful, SquidieError, WaitTimeout
+from squidie.errors import (
+    InvalidArgument,
+    InvalidTransition,
+    JournalUnavailable,
+    KeyReused,
+    RunUnsuccessful,
+    SquidieError,
+    WaitTimeout,
+)
 from squidie.journal import attempts, facts
 from squidie.journal.store import Journal
 from squidie.migrate import ensure
@@ -63,7 +72,10 @@ class Run:
         return self._squidie.inspect_run(self.id)
 
     def result(self, timeout: float | None = None) -> Any:
-        """Wait for the end (at most `timeout` seconds) and return the run's output. Raises `RunUnsuccessful` or `WaitTimeout`."""
+        """Wait for the end (at most `timeout` seconds) and return the run's output.
+
+        Raises `RunUnsuccessful` or `WaitTimeout`.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         look = _FIRST_LOOK
         while (ended := self._squidie.ended(self.id)) is None:
@@ -83,8 +95,9 @@ class Run:
 class Squidie:
     """Durable workflows in one Postgres schema.
 
-    `database` is a URL or a SQLAlchemy engine on psycopg 3; `delivery` names an installed adapter (`"celery"`, `"notify"`) or is one; `settings` is a
-    `Settings` or a mapping of them. Raises `InvalidConfig` for what cannot work; whether Postgres answers is known at the first use.
+    `database` is a URL or a SQLAlchemy engine on psycopg 3; `delivery` names an installed adapter (`"celery"`,
+    `"notify"`) or is one; `settings` is a `Settings` or a mapping of them. Raises `InvalidConfig` for what cannot work;
+    whether Postgres answers is known at the first use.
     """
 
     def __init__(
@@ -126,11 +139,13 @@ class Squidie:
         session: Any = None,
         connection: Connection | None = None,
     ) -> Run:
-        """Start a run. It is on disk when this returns; with `session=` or `connection=`, when the host's transaction commits.
+        """Start a run.
 
-        `key` makes it idempotent: the same key and payload give the same run, another payload is `KeyReused`. `at` (an aware datetime) or `after` (a
-        duration) delays the first steps. Raises `InvalidPayload`, `InvalidArgument`, `InvalidTrigger`, `WorkflowNotFound`, `UnstorableValue`,
-        `JournalUnavailable`; then nothing was written.
+        It is on disk when this returns; with `session=` or `connection=`, when the host's transaction commits.
+
+        `key` makes it idempotent: the same key and payload give the same run, another payload is `KeyReused`. `at` (an
+        aware datetime) or `after` (a duration) delays the first steps. Raises `InvalidPayload`, `InvalidArgument`,
+        `InvalidTrigger`, `WorkflowNotFound`, `UnstorableValue`, `JournalUnavailable`; then nothing was written.
         """
         request = Request(
             trigger=trigger,
@@ -158,7 +173,10 @@ class Squidie:
         connection: Connection | None = None,
         **options: Any,
     ) -> list[Run | SquidieError]:
-        """Start many runs in one commit: all, or none. With `partial=True` a bad member harms only itself, and its error stands in its place."""
+        """Start many runs in one commit: all, or none.
+
+        With `partial=True` a bad member harms only itself, and its error stands in its place.
+        """
         if keys is not None and len(keys) != len(payloads):
             raise InvalidArgument("keys", "there must be one for each payload")
         asked: list[Start | SquidieError] = []
@@ -172,7 +190,10 @@ class Squidie:
                 asked.append(error)
         commands = [each for each in asked if not isinstance(each, SquidieError)]
         verdicts = iter(self._begin(commands, session, connection, strict=not partial)) if commands else iter(())
-        return [each if isinstance(each, SquidieError) else self._run_or_error(next(verdicts), partial=partial) for each in asked]
+        return [
+            each if isinstance(each, SquidieError) else self._run_or_error(next(verdicts), partial=partial)
+            for each in asked
+        ]
 
     def cancel(
         self,
@@ -185,7 +206,11 @@ class Squidie:
         session: Any = None,
         connection: Connection | None = None,
     ) -> Run:
-        """End a run now. A step that is running learns of it from its context, and its outcome is not taken. Raises `InvalidTransition` for an ended run."""
+        """End a run now.
+
+        A step that is running learns of it from its context, and its outcome is not taken. Raises `InvalidTransition`
+        for an ended run.
+        """
         command = requests.cancel_of(run_id, reason=reason, actor=actor, comment=comment, key=key)
         host = _host(session, connection)
         try:
@@ -217,7 +242,10 @@ class Squidie:
 
     # ------------------------------------------------------------------ what a worker does
     def execute_next(self, queue: str | None = None) -> Run | None:
-        """Claim at most one due attempt, run it and settle it. None when nothing is due; a run that fails is a successful call."""
+        """Claim at most one due attempt, run it and settle it.
+
+        None when nothing is due; a run that fails is a successful call.
+        """
         name = queue_name(queue) if queue is not None else self._parts.default_queue
         work, _ = claim(self._parts, name, 1)
         if not work:
@@ -301,12 +329,17 @@ class Squidie:
         self._parts.journal.close()
 
     # ------------------------------------------------------------------ in the small
-    def _begin(self, commands: Sequence[Start], session: Any, connection: Connection | None, *, strict: bool = True) -> list[Verdict]:
+    def _begin(
+        self, commands: Sequence[Start], session: Any, connection: Connection | None, *, strict: bool = True
+    ) -> list[Verdict]:
         host = _host(session, connection)
         return self._persist(lambda: begin(self._parts, commands, host=host, session=session, strict=strict), host)
 
     def _persist(self, ask: Callable[[], list[Verdict]], host: Connection | None) -> list[Verdict]:
-        """Ask again when the connection was lost: the same request finds what it may have written already. A host decides for itself."""
+        """Ask again when the connection was lost: the same request finds what it may have written already.
+
+        A host decides for itself.
+        """
         for pause in _AGAIN if host is None else ():
             try:
                 return ask()
@@ -328,7 +361,9 @@ class Squidie:
         """Whether this very request, or an earlier one under its key, has ended the run: then it is answered as it was then."""
         journal, by = self._parts.journal, command.by
         with journal.transaction(host) as connection:
-            fact = facts.by_command(journal, connection, command.run_id, verb=by.verb, request_id=by.request_id, key=by.key)
+            fact = facts.by_command(
+                journal, connection, command.run_id, verb=by.verb, request_id=by.request_id, key=by.key
+            )
         if fact is None or fact.by is None:
             return False
         if fact.by.digest != by.digest:
@@ -362,4 +397,3 @@ def _version() -> str:
         return version("squidie")
     except PackageNotFoundError:
         return "unknown"
-

@@ -36,7 +36,16 @@ class Settings:
     max_claims: int = 5
     max_body: int = 1024 * 1024
     lock_timeout: float = 2.0
-    secrets: tuple[str, ...] = ("password", "passwd", "secret", "token", "api_key", "apikey", "authorization", "credential")
+    secrets: tuple[str, ...] = (
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "api_key",
+        "apikey",
+        "authorization",
+        "credential",
+    )
 
     def __post_init__(self) -> None:
         wrong = [problem for problem in _problems(self) if problem]
@@ -51,7 +60,9 @@ class Settings:
 
 def _problems(settings: Settings) -> list[str]:
     numbers = [f.name for f in fields(settings) if f.name not in {"beat", "secrets"}]
-    wrong = [f"settings.{name} is not a positive number" for name in numbers if not _is_positive(getattr(settings, name))]
+    wrong = [
+        f"settings.{name} is not a positive number" for name in numbers if not _is_positive(getattr(settings, name))
+    ]
     if wrong:
         return wrong
     if settings.lease < SHORTEST_LEASE:
@@ -66,7 +77,10 @@ def _is_positive(value: object) -> bool:
 
 
 def settings_of(given: Settings | Mapping[str, Any] | None) -> Settings:
-    """Settings from an object, from a mapping, or the defaults. Raises `InvalidConfig` naming every key that is unknown."""
+    """Settings from an object, from a mapping, or the defaults.
+
+    Raises `InvalidConfig` naming every key that is unknown.
+    """
     if given is None:
         return Settings()
     if isinstance(given, Settings):

@@ -97,7 +97,7 @@ class Worker:
         self._tell_at = 0.0
         self._signals = 0
         self._wake_reader, self._wake_writer = os.pipe()
-        self._has_listener = hasattr(squidie.delivery, "listener")
+        self._listener: Callable[[], Listener] | None = getattr(squidie.delivery, "listener", None)
 
     def run(self) -> int:
         """Work until a signal says to stop; 0, or 1 if it had to be said twice."""
@@ -175,7 +175,7 @@ class Worker:
 
     def _announce(self) -> None:
         """Pass on what is heard, and every queue once in a sweep's interval, should nothing be heard at all."""
-        listener: Listener | None = self._squidie.delivery.listener() if self._has_listener else None
+        listener = self._listener() if self._listener is not None else None
         every = self._squidie.settings.sweep
         unsent: set[str] = set()
         look_at = 0.0
@@ -217,7 +217,7 @@ class Worker:
         except Exception:
             log.exception("a turn ended badly; its claims are given back when their lease is over")
         else:
-            if report.left and not self._has_listener:  # it rang, and nobody can hear that: to the end of the line
+            if report.left and self._listener is None:  # it rang, and nobody can hear that: to the end of the line
                 self._bells.pass_on(queue)
 
 
@@ -229,7 +229,7 @@ class BellSocket:
 
     def __init__(self) -> None:
         self._ear, self._mouth = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._mouth.setblocking(False)
+        self._mouth.settimeout(0)
 
     def pass_on(self, queue: str) -> bool:
         """Whether the bell found room."""

@@ -77,9 +77,9 @@ def deployed_app(*, else_take: Celery | None) -> Celery:
 
 def host_app() -> Celery | None:
     """The Celery app this process has made current, if any. Never makes one, as `celery.current_app` would."""
-    found = getattr(_state._tls, "current_app", None) or _state.default_app
+    found = getattr(_state._tls, "current_app", None) or _state.default_app  # noqa: SLF001 nothing public only looks
     if found is None:
-        active = list(_state._get_active_apps())
+        active = list(_state._get_active_apps())  # noqa: SLF001 likewise
         found = active[0] if len(active) == 1 else None
     return found
 

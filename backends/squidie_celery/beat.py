@@ -23,7 +23,7 @@ LONGEST_WAIT = 1.0  # also how soon a new or edited schedule is seen
 BOUNDS = {"socket_timeout": 5, "socket_connect_timeout": 5}
 
 
-class Scheduler(PersistentScheduler):  # type: ignore[misc]
+class Scheduler(PersistentScheduler):
     """The stock scheduler with its file and its semantics, and `squidie.tick()`.
 
     It opens nothing when it is made: beat makes a second one for its banner.
@@ -50,7 +50,7 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc]
         wait = LONGEST_WAIT
         try:
             wait = min(wait, station_of(self.app).squidie.tick())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 the host's own entries go on, whatever is wrong with ours
             self._say_once("_windows_failed", "windows cannot be opened, trying each second", error)
         else:
             self._windows_failed = False

@@ -81,7 +81,7 @@ class BellLine:
     def _length(self, name: str) -> int:
         channel: Any = self._connection.default_channel
         if hasattr(channel, "_size"):  # the virtual transports, Redis among them
-            return int(channel._size(name))
+            return int(channel._size(name))  # noqa: SLF001 nothing public asks without declaring the queue
         try:
             with self._connection.channel() as asking:  # a refusal closes the channel, hence one for the purpose
                 return int(asking.queue_declare(name, passive=True).message_count)

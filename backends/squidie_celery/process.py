@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("squidie.worker")
 
 
-class Process(bootsteps.StartStopStep):  # type: ignore[misc]
+class Process(bootsteps.StartStopStep):
     """Sweeps, watches over the children and tells them of a shutdown."""
 
     requires: ClassVar = {"celery.worker.components:Pool"}

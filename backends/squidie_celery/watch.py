@@ -102,7 +102,7 @@ class Watch:
         for pid in sorted(self._owed):
             try:
                 given_back = self._died(pid)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 the thread must not die of what it could not tell
                 self._next_try = monotonic() + EVERY
                 log.warning("child %d has ended, and the journal cannot be told yet: %s", pid, type(error).__name__)
                 return

@@ -13,6 +13,7 @@ from examples.fulfilment.workflows import Fulfilment, NightlyReport
 from squidie import Squidie
 from squidie.errors import InvalidConfig
 
+
 def settings() -> dict[str, float]:
     """The settings that the environment gives; the others have their defaults."""
     given = {name: os.environ.get(f"SQUIDIE_{name.upper()}") for name in ("lease", "sweep")}

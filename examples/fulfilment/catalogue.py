@@ -64,7 +64,30 @@ ZONES = (
     Zone(
         "world",
         2_400,
-        frozenset({"JP", "KR", "TW", "TH", "IN", "BD", "LK", "BH", "EG", "IL", "ET", "GE", "AM", "VN", "US", "CA", "MX", "BR", "NG", "NZ"}),
+        frozenset(
+            {
+                "JP",
+                "KR",
+                "TW",
+                "TH",
+                "IN",
+                "BD",
+                "LK",
+                "BH",
+                "EG",
+                "IL",
+                "ET",
+                "GE",
+                "AM",
+                "VN",
+                "US",
+                "CA",
+                "MX",
+                "BR",
+                "NG",
+                "NZ",
+            }
+        ),
     ),
 )
 EMBARGOED = frozenset({"KP"})

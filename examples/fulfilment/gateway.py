@@ -30,7 +30,9 @@ class Charge(NamedTuple):
 def charge(engine: Engine, key: str, asked: Charge, *, attempt: int) -> bool:
     """Book the charge, unless this key was booked before; whether it is new. The call itself is counted first, and stays counted."""
     with engine.begin() as connection:
-        connection.execute(insert(store.charge_calls).values(idempotency_key=key, order_id=asked.order_id, attempt=attempt))
+        connection.execute(
+            insert(store.charge_calls).values(idempotency_key=key, order_id=asked.order_id, attempt=attempt)
+        )
     _travel()
     with engine.begin() as connection:
         is_new = store.book_once(connection, store.charges, key, asked._asdict())

@@ -1,6 +1,6 @@
 """Make `orders.jsonl`: two hundred orders, of which exactly seven must be refused. The same seed makes the same file.
 
-    python -m examples.fulfilment.generate_orders > examples/fulfilment/orders.jsonl
+python -m examples.fulfilment.generate_orders > examples/fulfilment/orders.jsonl
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ Order = dict[str, Any]
 def orders(seed: int = SEED, count: int = ORDERS) -> list[Order]:
     """All orders, in the order in which they came in."""
     dice, who = random.Random(seed), people()
-    made = [_order(number, who[number * 7 % len(who)], who[(number * 7 + 13) % len(who)], dice) for number in range(1, count + 1)]
+    made = [
+        _order(number, who[number * 7 % len(who)], who[(number * 7 + 13) % len(who)], dice)
+        for number in range(1, count + 1)
+    ]
     step = count // (len(SPOILED) + 1)
     for place, (_, spoil) in enumerate(SPOILED, 1):
         spoil(made[place * step])
@@ -70,12 +73,18 @@ def _line(sku: str, quantity: int) -> dict[str, Any]:
 def _card(number: int, placed_on: date, dice: random.Random) -> dict[str, str]:
     """A card that lasts at least until the end of the order's month."""
     months = placed_on.year * 12 + placed_on.month - 1 + dice.randint(0, 47)
-    return {"token": f"tok_{SEED}_{number:04d}", "last4": f"{dice.randrange(10_000):04d}", "expires": f"{months // 12}-{months % 12 + 1:02d}"}
+    return {
+        "token": f"tok_{SEED}_{number:04d}",
+        "last4": f"{dice.randrange(10_000):04d}",
+        "expires": f"{months // 12}-{months % 12 + 1:02d}",
+    }
 
 
 def _priced(order: Order) -> Order:
     basket = [(line["sku"], line["quantity"]) for line in order["items"]]
-    order["amount"] = catalogue.total(basket, order["currency"], country=order["ship_to"]["country"], gift=order["gift"])
+    order["amount"] = catalogue.total(
+        basket, order["currency"], country=order["ship_to"]["country"], gift=order["gift"]
+    )
     return order
 
 

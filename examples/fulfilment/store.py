@@ -10,7 +10,21 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Engine, Identity, Integer, MetaData, Table, Text, create_engine, func, select, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Engine,
+    Identity,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.schema import CreateSchema
 
@@ -61,7 +75,12 @@ shipments = _once(
     Column("parcels", JSONB, nullable=False),
     Column("tracking", Text, nullable=False),
 )
-messages = _once("messages", Column("order_id", Text, nullable=False), Column("to", Text, nullable=False), Column("body", Text, nullable=False))
+messages = _once(
+    "messages",
+    Column("order_id", Text, nullable=False),
+    Column("to", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
 reports = _once("reports", Column("figures", JSONB, nullable=False))
 charge_calls = Table(
     "charge_calls",
@@ -77,7 +96,9 @@ def database_url() -> str:
     """Where the shop's tables and the journal are."""
     url = os.environ.get(URL)
     if not url:
-        raise MissingConfig(f"the shop has no database: {URL} is not set", hint="for example postgresql+psycopg://user@localhost/app")
+        raise MissingConfig(
+            f"the shop has no database: {URL} is not set", hint="for example postgresql+psycopg://user@localhost/app"
+        )
     return url
 
 

@@ -37,7 +37,11 @@ def validate_order(
         said = f"the customer was shown {catalogue.shown(amount, currency)}, the price list says {catalogue.shown(expected, currency)}"
         raise Fail(said, code="amount_mismatch", details={"shown": amount, "expected": expected})
     if catalogue.in_euro_cents(amount, currency) > catalogue.LIMIT:
-        raise Fail("more than one order may cost without a telephone call", code="over_limit", details={"limit": catalogue.LIMIT})
+        raise Fail(
+            "more than one order may cost without a telephone call",
+            code="over_limit",
+            details={"limit": catalogue.LIMIT},
+        )
     if card.expires < f"{placed_on:%Y-%m}":
         raise Fail(f"the card ending in {card.last4} expired in {card.expires}", code="card_expired")
     with store.engine().begin() as connection:
@@ -69,7 +73,9 @@ def reserve_stock(ctx: StepContext, order_id: str, items: list[Line]) -> dict[st
     for line in items:
         wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
     with store.engine().begin() as connection:
-        if not store.book_once(connection, store.reservations, ctx.idempotency_key, {"order_id": order_id, "items": wanted}):
+        if not store.book_once(
+            connection, store.reservations, ctx.idempotency_key, {"order_id": order_id, "items": wanted}
+        ):
             return wanted
         shelves = select(store.stock).where(store.stock.c.sku.in_(wanted)).order_by(store.stock.c.sku).with_for_update()
         left = {row.sku: row.available for row in connection.execute(shelves)}
@@ -77,7 +83,9 @@ def reserve_stock(ctx: StepContext, order_id: str, items: list[Line]) -> dict[st
             if left.get(sku, 0) < quantity:
                 said = f"{quantity} of {sku} were ordered, {left.get(sku, 0)} are left"
                 raise Fail(said, code="out_of_stock", details={"sku": sku})  # and the reservation is rolled back
-            taken = update(store.stock).where(store.stock.c.sku == sku).values(available=store.stock.c.available - quantity)
+            taken = (
+                update(store.stock).where(store.stock.c.sku == sku).values(available=store.stock.c.available - quantity)
+            )
             connection.execute(taken)
     return wanted
 
@@ -110,16 +118,23 @@ def notify_customer(
 ) -> int:
     """Write to the customer, once; gives back the length of the message. A gift's parcel carries the greeting, the message tells whose it is."""
     paid = catalogue.shown(charge["amount"], charge["currency"])
-    lines = [f"{customer.name}: we have received {paid} for order {order_id}.", f"It goes to {ship_to.name}, {ship_to.city}."]
+    lines = [
+        f"{customer.name}: we have received {paid} for order {order_id}.",
+        f"It goes to {ship_to.name}, {ship_to.city}.",
+    ]
     if gift:
         lines.append(f"It is wrapped as a gift{f', with your words: {greeting}' if greeting else ''}.")
     body = "\n".join(lines)
     with store.engine().begin() as connection:
-        store.book_once(connection, store.messages, ctx.idempotency_key, {"order_id": order_id, "to": customer.email, "body": body})
+        store.book_once(
+            connection, store.messages, ctx.idempotency_key, {"order_id": order_id, "to": customer.email, "body": body}
+        )
     return len(body)
 
 
-def close_order(ctx: StepContext, order_id: str, charge: dict[str, Any], ship: dict[str, Any], tell: int) -> dict[str, Any]:
+def close_order(
+    ctx: StepContext, order_id: str, charge: dict[str, Any], ship: dict[str, Any], tell: int
+) -> dict[str, Any]:
     """Close the books on the order: what it cost, how it travels."""
     receipt = {"paid": charge["amount"], "currency": charge["currency"], "tracking": ship["tracking"], "told": tell > 0}
     closing = update(store.orders).where(store.orders.c.idempotency_key == str(ctx.run_id))
@@ -131,17 +146,31 @@ def close_order(ctx: StepContext, order_id: str, charge: dict[str, Any], ship: d
 def reconcile(since: datetime, until: datetime) -> dict[str, Any]:
     """What was taken in a period, by currency, and which closed orders have no charge of the same amount, or more than one."""
     charges, orders = store.charges.c, store.orders.c
-    taken = select(charges.currency, func.count(), func.sum(charges.amount)).where(charges.at >= since, charges.at < until).group_by(charges.currency)
-    paid = select(charges.order_id, func.count().label("times"), func.sum(charges.amount).label("amount")).group_by(charges.order_id).subquery()
+    taken = (
+        select(charges.currency, func.count(), func.sum(charges.amount))
+        .where(charges.at >= since, charges.at < until)
+        .group_by(charges.currency)
+    )
+    paid = (
+        select(charges.order_id, func.count().label("times"), func.sum(charges.amount).label("amount"))
+        .group_by(charges.order_id)
+        .subquery()
+    )
     joined = store.orders.outerjoin(paid, paid.c.order_id == orders.order_id)
-    wrong = select(orders.order_id).select_from(joined).where(
-        orders.status == "closed",
-        orders.at >= since,
-        orders.at < until,
-        (paid.c.times.is_distinct_from(1)) | (paid.c.amount.is_distinct_from(orders.amount)),
+    wrong = (
+        select(orders.order_id)
+        .select_from(joined)
+        .where(
+            orders.status == "closed",
+            orders.at >= since,
+            orders.at < until,
+            (paid.c.times.is_distinct_from(1)) | (paid.c.amount.is_distinct_from(orders.amount)),
+        )
     )
     with store.engine().connect() as connection:
-        by_currency = {currency: {"charges": n, "amount": int(amount)} for currency, n, amount in connection.execute(taken)}
+        by_currency = {
+            currency: {"charges": n, "amount": int(amount)} for currency, n, amount in connection.execute(taken)
+        }
         return {"taken": by_currency, "wrong": sorted(connection.execute(wrong).scalars())}
 
 

@@ -30,7 +30,12 @@ class NightlyReport(Workflow):
 
     payload = Period
     triggers = (
-        cron("nightly", "0 3 * * *", timezone="Europe/Oslo", input={"since": {"from": "window.start"}, "until": {"from": "window.end"}}),
+        cron(
+            "nightly",
+            "0 3 * * *",
+            timezone="Europe/Oslo",
+            input={"since": {"from": "window.start"}, "until": {"from": "window.end"}},
+        ),
         manual("by_hand"),
     )
 

@@ -1,6 +1,7 @@
 """The journal: runs, facts, attempts, definitions, and the quiet tables around them.
 
-The SQL stands in `UP` and `DOWN`, so that a host can run it from an Alembic history of its own. It names no schema: whoever runs it sets `search_path`.
+The SQL stands in `UP` and `DOWN`, so that a host can run it from an Alembic history of its own. It names no schema:
+whoever runs it sets `search_path`.
 """
 
 from __future__ import annotations

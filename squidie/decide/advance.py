@@ -54,7 +54,11 @@ def give_up(situation: Situation, step: str) -> tuple[bool, Moved, tuple[Opening
 
 def after_routing(situation: Situation, step: str, opens: tuple[Opening, ...]) -> list[Fact]:
     """An error edge that leads to `end` may finish the run, which has then completed."""
-    return [completed(situation, step, None)] if is_finished(situation.run, but=step, opened=tuple(o.step for o in opens)) else []
+    return (
+        [completed(situation, step, None)]
+        if is_finished(situation.run, but=step, opened=tuple(o.step for o in opens))
+        else []
+    )
 
 
 def failed(situation: Situation, step: str, error: ErrorRecord, key: AttemptKey) -> RunFailed:
@@ -67,13 +71,18 @@ def ended_claims(situation: Situation, *, but: AttemptKey | None = None) -> tupl
     held = [row for row in situation.rows.values() if row.lease is not None and row.key != but]
     nodes = situation.run.nodes
     return tuple(
-        Ended(step=row.step, attempt=row.attempt, claim=row.lease.ended(nodes[row.step].claims + 1)) for row in held if row.lease is not None
+        Ended(step=row.step, attempt=row.attempt, claim=row.lease.ended(nodes[row.step].claims + 1))
+        for row in held
+        if row.lease is not None
     )
 
 
 def completed(situation: Situation, last: str, output: msgspec.Raw | None) -> RunCompleted:
     """The end of a run that went well: the leaf's output, or an object of the leaves' outputs by name."""
-    values = {situation.spec.by_name[leaf].output_name: _output(situation, leaf, last, output) for leaf in _leaves(situation, last, output)}
+    values = {
+        situation.spec.by_name[leaf].output_name: _output(situation, leaf, last, output)
+        for leaf in _leaves(situation, last, output)
+    }
     if not values:
         return RunCompleted()
     if sum(len(value) for value in values.values()) > INLINE_SUM:

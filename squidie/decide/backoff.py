@@ -15,7 +15,10 @@ AFTER_LOSS = (0.0, 1.0, 5.0, 30.0)
 
 
 def delay(retry: Retry, attempt: int, dice: float) -> float:
-    """Seconds between the failure of this attempt (counted from 1) and the next one. `dice`, drawn in [0, 1), decides the jitter."""
+    """Seconds between the failure of this attempt (counted from 1) and the next one.
+
+    `dice`, drawn in [0, 1), decides the jitter.
+    """
     if retry.backoff is Backoff.FIXED:
         wait = retry.min
     elif retry.backoff is Backoff.LINEAR:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 
 def cancel(situation: Situation, command: Cancel) -> list[Fact]:
-    """At once: what was claimed is named, and its holders learn that their outcome no longer counts. `InvalidTransition` for a run that has ended."""
+    """At once: what was claimed is named, and its holders learn that their outcome no longer counts.
+
+    `InvalidTransition` for a run that has ended.
+    """
     after_run(situation.run.status, RunEvent.CANCEL)
     return [RunCancelled(by=command.by, reason=command.reason, ends=ended_claims(situation))]

@@ -1,4 +1,7 @@
-"""What can be asked of a run: imperative, frozen, complete. A command carries everything its decision needs but the run, its rows and the time."""
+"""What can be asked of a run: imperative, frozen, complete.
+
+A command carries everything its decision needs but the run, its rows and the time.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,11 @@ NONE_LARGE: Mapping[str, msgspec.Raw] = MappingProxyType({})
 
 
 class Situation(msgspec.Struct, frozen=True):
-    """What a decision looks at. `rows` holds the open attempts that were read under the head's lock; `large` the outputs that the state only refers to."""
+    """What a decision looks at.
+
+    `rows` holds the open attempts that were read under the head's lock; `large` the outputs that the state only refers
+    to.
+    """
 
     run: Run
     spec: Spec
@@ -75,7 +82,11 @@ class Complete(_Held, frozen=True):
 
 
 class Fail(_Held, frozen=True):
-    """The step ended badly. `retryable`: its policy may try again; `after` (seconds) is the step's own wish for the delay; `dice` is drawn in [0, 1)."""
+    """The step ended badly.
+
+    `retryable`: its policy may try again; `after` (seconds) is the step's own wish for the delay; `dice` is drawn in
+    [0, 1).
+    """
 
     error: ErrorRecord
     retryable: bool

@@ -1,7 +1,7 @@
 """One command, one run, one moment: the facts that follow, or the reason why not.
 
-`decide` is the only place that makes facts. It is given the run as its head says under lock, the open attempts as their rows say, and the database's
-clock as read after the locks; it looks at nothing else.
+`decide` is the only place that makes facts. It is given the run as its head says under lock, the open attempts as their
+rows say, and the database's clock as read after the locks; it looks at nothing else.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ NOTHING: tuple[Fact, ...] = ()
 
 
 def decide(situation: Situation, command: OnRun) -> Decision:
-    """The facts that a command causes. Raises `Fenced` for a claim that no longer counts, `Refused` for what cannot be; an expiry too early is no fact."""
+    """The facts that a command causes.
+
+    Raises `Fenced` for a claim that no longer counts, `Refused` for what cannot be; an expiry too early is no fact.
+    """
     if isinstance(command, Cancel):
         return _timed(situation, cancel(situation, command), None)
     row = _held(situation, command)
@@ -61,23 +64,40 @@ def _of_attempt(situation: Situation, command: OnAttempt, row: OpenAttempt, clai
 
 
 def _held(situation: Situation, command: OnAttempt) -> OpenAttempt | None:
-    """The row under this very claim. The fence asks for the claim, never for the lease: finished work is not thrown away because nobody missed it."""
+    """The row under this very claim.
+
+    The fence asks for the claim, never for the lease: finished work is not thrown away because nobody missed it.
+    """
     row = situation.rows.get(command.key)
     if isinstance(command, Expire):
         return row if row is not None and row.lease is not None and row.lease.claim_id == command.claim_id else None
     if not situation.run.is_open:
-        raise RunEnded(f"run {command.run_id} was {situation.run.status} before the outcome of {command.step} came", details=_about(command))
-    if row is not None and row.lease is not None and (row.lease.claim_id, row.lease.token_hash) == (command.claim_id, command.token_hash):
+        raise RunEnded(
+            f"run {command.run_id} was {situation.run.status} before the outcome of {command.step} came",
+            details=_about(command),
+        )
+    if (
+        row is not None
+        and row.lease is not None
+        and (row.lease.claim_id, row.lease.token_hash) == (command.claim_id, command.token_hash)
+    ):
         return row
     node = situation.run.nodes.get(command.step)
     if node is None or command.attempt > node.attempt:
-        raise UnknownAttempt(f"run {command.run_id} never opened attempt {command.attempt} of {command.step!r}", details=_about(command))
+        raise UnknownAttempt(
+            f"run {command.run_id} never opened attempt {command.attempt} of {command.step!r}", details=_about(command)
+        )
     message = f"the claim on attempt {command.attempt} of {command.step!r} was ended before its outcome came"
     raise StaleClaim(message, details=_about(command))
 
 
 def _about(command: OnAttempt) -> dict[str, object]:
-    return {"run_id": str(command.run_id), "step": command.step, "attempt": command.attempt, "claim_id": str(command.claim_id)}
+    return {
+        "run_id": str(command.run_id),
+        "step": command.step,
+        "attempt": command.attempt,
+        "claim_id": str(command.claim_id),
+    }
 
 
 def _timed(situation: Situation, facts: list[Fact], claim: Claim | None) -> Decision:

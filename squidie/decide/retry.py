@@ -48,7 +48,11 @@ def fail(situation: Situation, command: Fail, claim: Claim) -> list[Fact]:
         moved=moved,
         opens=opens,
     )
-    rest = after_routing(situation, command.step, opens) if routed else [failed(situation, command.step, command.error, command.key)]
+    rest = (
+        after_routing(situation, command.step, opens)
+        if routed
+        else [failed(situation, command.step, command.error, command.key)]
+    )
     return [fact, *rest]
 
 
@@ -91,7 +95,9 @@ def _wait(situation: Situation, command: Fail, policy: Retry | None) -> float | 
 def _retried(situation: Situation, command: Fail, claim: Claim, most: int, wait: float) -> AttemptFailed:
     run = situation.run
     due_at = situation.now + timedelta(seconds=wait)
-    again = opening(situation.spec, command.step, command.attempt + 1, queue=run.queue, priority=run.priority, due_at=due_at)
+    again = opening(
+        situation.spec, command.step, command.attempt + 1, queue=run.queue, priority=run.priority, due_at=due_at
+    )
     return AttemptFailed(
         step=command.step,
         attempt=command.attempt,
@@ -110,10 +116,16 @@ def _exhausted(situation: Situation, key: AttemptKey, lost: int, *, counted: boo
     _, step, attempt = key
     message = f"{lost} claims on this attempt were lost: the workers that ran it died, or stopped renewing their leases"
     error = ErrorRecord(
-        kind=FailureCode.CLAIMS_EXHAUSTED, code=FailureCode.CLAIMS_EXHAUSTED.value, type="ClaimsExhausted", message=message, attempt=attempt
+        kind=FailureCode.CLAIMS_EXHAUSTED,
+        code=FailureCode.CLAIMS_EXHAUSTED.value,
+        type="ClaimsExhausted",
+        message=message,
+        attempt=attempt,
     )
     routed, moved, opens = give_up(situation, step)
     disposition = Disposition.ROUTED if routed else Disposition.FATAL
-    letter = AttemptDeadLettered(step=step, attempt=attempt, error=error, disposition=disposition, moved=moved, opens=opens)
+    letter = AttemptDeadLettered(
+        step=step, attempt=attempt, error=error, disposition=disposition, moved=moved, opens=opens
+    )
     rest = after_routing(situation, step, opens) if routed else [failed(situation, step, error, key)]
     return [letter, *rest]

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The window to open now, if any, and when the schedule is due next. A schedule that was away opens the latest window it missed, not all of them."""
+    """The window to open now, if any, and when the schedule is due next.
+
+    A schedule that was away opens the latest window it missed, not all of them.
+    """
 
     window: datetime | None
     next_at: datetime

@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Verdict:
-    """What became of one command: its facts, or why not. `busy` means that its run is held by somebody else and nothing was tried."""
+    """What became of one command: its facts, or why not.
+
+    `busy` means that its run is held by somebody else and nothing was tried.
+    """
 
     command: Command
     facts: tuple[Fact, ...] = ()
@@ -56,7 +59,10 @@ class Verdict:
 
 @dataclass(slots=True)
 class Handover:
-    """Who takes successors over at once. `accepts` is asked for each that is due now; what it accepts appears claimed already."""
+    """Who takes successors over at once.
+
+    `accepts` is asked for each that is due now; what it accepts appears claimed already.
+    """
 
     owner: str
     token_hash: bytes
@@ -75,7 +81,13 @@ class Batch:
     """Heads and rows as they were locked, and everything that was decided on them."""
 
     def __init__(
-        self, heads: Mapping[UUID, Head], rows: Mapping[AttemptKey, OpenAttempt], now: datetime, *, max_claims: int, handover: Handover | None
+        self,
+        heads: Mapping[UUID, Head],
+        rows: Mapping[AttemptKey, OpenAttempt],
+        now: datetime,
+        *,
+        max_claims: int,
+        handover: Handover | None,
     ) -> None:
         self.now = now
         self.changes = Changes()
@@ -108,13 +120,15 @@ class Batch:
             head.run = run
         return verdict
 
-    def finish(self) -> Changes:
+    def finish(self, verdicts: list[Verdict]) -> Changes:
         """Everything to be written: heads as they stand now, and rows where they differ from what was locked."""
         for run_id, before in self._touched.items():
             head = self._heads[run_id]
             ended = None if head.run.is_open else head.run.at
             state = encode_state(head.run)
-            self.changes.heads.add(run_id, before, head.rev, head.hash, head.run.status.value, state, head.run.at, ended)
+            self.changes.heads.add(
+                run_id, before, head.rev, head.hash, head.run.status.value, state, head.run.at, ended
+            )
         rows_now = {key: row for rows in self._rows.values() for key, row in rows.items()}
         for key, row in self._before.items():
             after = rows_now.get(key)
@@ -125,6 +139,8 @@ class Batch:
         for key, row in rows_now.items():
             if key not in self._before:
                 self.changes.add_opened(row)
+        for verdict in verdicts:  # what one command opened, a later one of the same run may have taken away again
+            verdict.opened = [row for row in verdict.opened if row.key in rows_now]
         return self.changes
 
     def _record(self, head: Head, at: datetime, facts: tuple[Fact, ...], bodies: list[bytes]) -> None:

@@ -26,9 +26,12 @@ class Work:
 
 
 def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
-    """Claim from one queue: the work, and whether more was due than was taken. One statement, one commit, nothing locked afterwards.
+    """Claim from one queue: the work, and whether more was due than was taken.
 
-    What was taken alone is looked at once more right before it is called; a batch is looked at here, since its commit did not wait for the disk.
+    One statement, one commit, nothing locked afterwards.
+
+    What was taken alone is looked at once more right before it is called; a batch is looked at here, since its commit
+    did not wait for the disk.
     """
     with parts.journal.reading() as connection:
         taken = attempts.claim(
@@ -44,7 +47,9 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
         )
         rows = [claimed.row for claimed in taken.claims]
         held = attempts.still_held(parts.journal, connection, rows) if rows else set()
-    work = [Work(Holding(c.row), c.run, c.definition) for c in taken.claims if c.row.lease and c.row.lease.claim_id in held]
+    work = [
+        Work(Holding(c.row), c.run, c.definition) for c in taken.claims if c.row.lease and c.row.lease.claim_id in held
+    ]
     parts.renewer.hold([each.holding for each in work])
     return work, taken.left
 

@@ -41,7 +41,10 @@ class Unwound(Exception):  # noqa: N818 - the step left because its claim was go
 
 
 def execute(parts: Parts, holding: Holding, run: Run, spec: Spec) -> Settling | None:
-    """Run the step that this claim is on. None when the step unwound because the claim is gone: then there is nothing to settle."""
+    """Run the step that this claim is on.
+
+    None when the step unwound because the claim is gone: then there is nothing to settle.
+    """
     row, node = holding.row, spec.by_name[holding.row.step]
     action = parts.registry.action(row.action)
     if action is None:

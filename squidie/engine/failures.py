@@ -1,4 +1,7 @@
-"""An exception as a record fit to be kept: cut to size, known secrets masked, no local variables. A hostile `str()` still yields a record."""
+"""An exception as a record fit to be kept: cut to size, known secrets masked, no local variables.
+
+A hostile `str()` still yields a record.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,9 @@ class Masking:
     def __init__(self, words: Iterable[str]) -> None:
         names = "|".join(re.escape(word) for word in words) or "(?!)"
         self._names = re.compile(names, re.IGNORECASE)
-        self._pairs = re.compile(rf"""((?:{names})[\w-]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|(?:Bearer\s+)?[^\s,;&)}}\]]+)""", re.IGNORECASE)
+        self._pairs = re.compile(
+            rf"""((?:{names})[\w-]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|(?:Bearer\s+)?[^\s,;&)}}\]]+)""", re.IGNORECASE
+        )
 
     def text(self, said: str) -> str:
         """The text with `password=…` and the like masked."""
@@ -41,7 +46,9 @@ class Masking:
         return self.text(given) if isinstance(given, str) else given
 
 
-def record(error: BaseException, *, kind: FailureCode, attempt: int, retryable: bool, masking: Masking, code: str | None = None) -> ErrorRecord:
+def record(
+    error: BaseException, *, kind: FailureCode, attempt: int, retryable: bool, masking: Masking, code: str | None = None
+) -> ErrorRecord:
     """What is kept of a failure: where it was raised, as what, and what it said."""
     frames = _frames(error)
     return ErrorRecord(

@@ -1,4 +1,7 @@
-"""The one place that throws dice: run ids, claim ids, tokens, jitter. Ids and tokens are drawn, never counted: a number can be given out twice."""
+"""The one place that throws dice: run ids, claim ids, tokens, jitter.
+
+Ids and tokens are drawn, never counted: a number can be given out twice.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ def request_id() -> str:
 
 
 def token_hash() -> bytes:
-    """The SHA-256 of a fresh 256-bit token. The holder keeps this process's memory only; nothing else ever sees the token."""
+    """The SHA-256 of a fresh 256-bit token.
+
+    The holder keeps this process's memory only; nothing else ever sees the token.
+    """
     return sha256(secrets.token_bytes(32)).digest()
 
 

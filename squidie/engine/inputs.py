@@ -1,4 +1,7 @@
-"""What a step sees: the payload, the start's context, and the outputs of the steps before it on its paths. Nothing else, whatever siblings do."""
+"""What a step sees: the payload, the start's context, and the outputs of the steps before it on its paths.
+
+Nothing else, whatever siblings do.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,11 @@ class Roots(dict[str, Any]):
 
     def outputs(self) -> dict[str, Any]:
         """The outputs of every step before this one, by name."""
-        done = (name for name in self._spec.before(self._row.step) if name in self._run.nodes and self._run.nodes[name].status is NodeStatus.DONE)
+        done = (
+            name
+            for name in self._spec.before(self._row.step)
+            if name in self._run.nodes and self._run.nodes[name].status is NodeStatus.DONE
+        )
         return {self._spec.by_name[name].output_name: self[self._spec.by_name[name].output_name] for name in done}
 
     def _output(self, output: str) -> msgspec.Raw:
@@ -69,9 +76,11 @@ class Roots(dict[str, Any]):
     def _large(self, name: str) -> msgspec.Raw:
         journal = self._parts.journal
         with journal.reading() as connection:
-            found = facts.large_outputs(journal, connection, self._row.run_id, self._run)
+            found = facts.outputs(journal, connection, self._row.run_id, self._run, [name])
         if name not in found:
-            raise CorruptHistory(f"the output of {name} is not in its fact", details={"run_id": str(self._row.run_id), "step": name})
+            raise CorruptHistory(
+                f"the output of {name} is not in its fact", details={"run_id": str(self._row.run_id), "step": name}
+            )
         return found[name]
 
     def _first_payload(self) -> msgspec.Raw:

@@ -1,7 +1,8 @@
 """Leases: one thread renews all claims of a process, and minds the batches whose members have not begun.
 
-A claim that no row carries any more is lost for good: the step is told through its context, the process lives on. While renewals fail the step is
-warned once two thirds of the lease have passed, and the warning is taken back by the next renewal that succeeds.
+A claim that no row carries any more is lost for good: the step is told through its context, the process lives on. While
+renewals fail the step is warned once two thirds of the lease have passed, and the warning is taken back by the next
+renewal that succeeds.
 """
 
 from __future__ import annotations
@@ -70,7 +71,10 @@ class Hand:
 
 
 class Renewer:
-    """The thread that keeps this process's claims alive. It starts with the first claim and sleeps while there is none."""
+    """The thread that keeps this process's claims alive.
+
+    It starts with the first claim and sleeps while there is none.
+    """
 
     def __init__(self, journal: Journal, settings: Settings) -> None:
         self._journal = journal

@@ -15,7 +15,10 @@ _WEIGHT = 0.3
 
 
 class Pace:
-    """What this process has learned of its steps. Estimates are per action, in seconds; a slow try makes a step slow at once, short ones earn it back."""
+    """What this process has learned of its steps.
+
+    Estimates are per action, in seconds; a slow try makes a step slow at once, short ones earn it back.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -26,7 +29,9 @@ class Pace:
     def saw(self, action: str, seconds: float) -> None:
         """One call of an action took so long."""
         before = self._seconds.get(action)
-        estimate = seconds if before is None or seconds > self._settings.short else before + _WEIGHT * (seconds - before)
+        estimate = (
+            seconds if before is None or seconds > self._settings.short else before + _WEIGHT * (seconds - before)
+        )
         self._seconds[action] = estimate
         is_short = estimate <= self._settings.short
         if is_short is not (action in self.short):

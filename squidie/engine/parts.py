@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 class Parts:
     """One process's journal, settings, declared workflows, bells and leases."""
 
-    def __init__(self, journal: Journal, settings: Settings, registry: Registry, delivery: Delivery, default_queue: str) -> None:
+    def __init__(
+        self, journal: Journal, settings: Settings, registry: Registry, delivery: Delivery, default_queue: str
+    ) -> None:
         self.journal = journal
         self.settings = settings
         self.registry = registry

@@ -1,4 +1,7 @@
-"""What callers ask for, checked at the door and made into commands. Nothing is written here, and no value is repeated in an error."""
+"""What callers ask for, checked at the door and made into commands.
+
+Nothing is written here, and no value is repeated in an error.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def start_of(parts: Parts, workflow: Any, payload: Any, request: Request, *, now: Callable[[], datetime]) -> Start:
-    """The command that starts this workflow with this payload. `now` reads the database's clock, and is asked only where the request needs it."""
+    """The command that starts this workflow with this payload.
+
+    `now` reads the database's clock, and is asked only where the request needs it.
+    """
     spec = _spec(parts, workflow)
     trigger = trigger_of(spec, request.trigger)
     fields = spec.payload if trigger.payload is None else trigger.payload
@@ -68,13 +74,17 @@ def start_of(parts: Parts, workflow: Any, payload: Any, request: Request, *, now
     )
 
 
-def start_of_window(parts: Parts, workflow: str, trigger_name: str, *, window: datetime, end: datetime, fired_at: datetime) -> Start:
+def start_of_window(
+    parts: Parts, workflow: str, trigger_name: str, *, window: datetime, end: datetime, fired_at: datetime
+) -> Start:
     """The command that opens one cron window. The window is the run's id, so any number of deliverers make one run."""
     spec = parts.registry.spec(workflow)
     trigger = trigger_of(spec, trigger_name)
     fields = spec.payload if trigger.payload is None else trigger.payload
     given = window_input(trigger.input, window, end)
-    payload = canonical(admit(fields, given, now=fired_at, timezone=trigger.timezone), root="payload", limit=parts.settings.max_body)
+    payload = canonical(
+        admit(fields, given, now=fired_at, timezone=trigger.timezone), root="payload", limit=parts.settings.max_body
+    )
     schedule = {
         "trigger": trigger.name,
         "expression": trigger.expression,
@@ -96,7 +106,9 @@ def start_of_window(parts: Parts, workflow: str, trigger_name: str, *, window: d
     )
 
 
-def cancel_of(run_id: Any, *, reason: str, actor: Any = None, comment: str | None = None, key: str | None = None) -> Cancel:
+def cancel_of(
+    run_id: Any, *, reason: str, actor: Any = None, comment: str | None = None, key: str | None = None
+) -> Cancel:
     """The command that cancels a run."""
     if not isinstance(reason, str) or not reason.strip():
         raise InvalidArgument("reason", "say why, as text")
@@ -163,13 +175,24 @@ def _spec(parts: Parts, workflow: Any) -> Spec:
 
 
 def _payload(
-    parts: Parts, spec: Spec, trigger: Trigger, fields: tuple[PayloadField, ...], given: Any, now: Callable[[], datetime]
+    parts: Parts,
+    spec: Spec,
+    trigger: Trigger,
+    fields: tuple[PayloadField, ...],
+    given: Any,
+    now: Callable[[], datetime],
 ) -> tuple[msgspec.Raw, str]:
     """The payload as it is stored, and what identifies the request: a default that is the time of the start does not make it another one."""
     limit = parts.settings.max_body
     timed = any(is_clock(field) for field in fields)
-    stored = canonical(admit(fields, given, now=now() if timed else EPOCH, timezone=trigger.timezone), root="payload", limit=limit)
-    timeless = canonical(admit(fields, given, now=EPOCH, timezone=trigger.timezone), root="payload", limit=limit) if timed else stored
+    stored = canonical(
+        admit(fields, given, now=now() if timed else EPOCH, timezone=trigger.timezone), root="payload", limit=limit
+    )
+    timeless = (
+        canonical(admit(fields, given, now=EPOCH, timezone=trigger.timezone), root="payload", limit=limit)
+        if timed
+        else stored
+    )
     return stored, sha256(f"{spec.name}/{trigger.name}/".encode() + timeless).hexdigest()
 
 
@@ -219,7 +242,9 @@ def _at(request: Request, now: Callable[[], datetime]) -> datetime | None:
 def _attributes(attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if attributes is None:
         return None
-    if not isinstance(attributes, dict) or not all(isinstance(value, str | bool | int | float) for value in attributes.values()):
+    if not isinstance(attributes, dict) or not all(
+        isinstance(value, str | bool | int | float) for value in attributes.values()
+    ):
         raise InvalidArgument("attributes", "is an object whose values are text, booleans or numbers")
     canonical(attributes, root="attributes")
     return attributes

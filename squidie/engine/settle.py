@@ -1,4 +1,7 @@
-"""Outcomes in, successors out. An outcome waits for Postgres and for busy runs as long as it takes: finished work is not thrown away."""
+"""Outcomes in, successors out.
+
+An outcome waits for Postgres and for busy runs as long as it takes: finished work is not thrown away.
+"""
 
 from __future__ import annotations
 
@@ -27,16 +30,26 @@ MOST_BYTES = 8 * 1024 * 1024
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 
-def settle(parts: Parts, commands: Sequence[Settling], *, handover: Handover | None, give_up: Callable[[], bool]) -> list[Verdict]:
-    """Record these outcomes, in as few commits as their size allows. `give_up` is asked while Postgres is away: a claim that is left ends by its lease."""
+def settle(
+    parts: Parts, commands: Sequence[Settling], *, handover: Handover | None, give_up: Callable[[], bool]
+) -> list[Verdict]:
+    """Record these outcomes, in as few commits as their size allows.
+
+    `give_up` is asked while Postgres is away: a claim that is left ends by its lease.
+    """
     verdicts: list[Verdict] = []
     for share in _shares(commands):
         verdicts += _persistently(parts, share, handover, give_up)
     return verdicts
 
 
-def _persistently(parts: Parts, commands: Sequence[Settling], handover: Handover | None, give_up: Callable[[], bool]) -> list[Verdict]:
-    """Until each outcome was taken or refused. A run that somebody holds delays only its own outcome, which is tried alone from then on."""
+def _persistently(
+    parts: Parts, commands: Sequence[Settling], handover: Handover | None, give_up: Callable[[], bool]
+) -> list[Verdict]:
+    """Until each outcome was taken or refused.
+
+    A run that somebody holds delays only its own outcome, which is tried alone from then on.
+    """
     done: list[Verdict] = []
     todo = list(commands)
     pause = FIRST_PAUSE
@@ -53,7 +66,9 @@ def _persistently(parts: Parts, commands: Sequence[Settling], handover: Handover
         done += [_explained(parts, verdict) for verdict in verdicts if not verdict.busy]
         busy = [verdict.command for verdict in verdicts if verdict.busy]
         if len(busy) > 1:
-            return done + [verdict for command in busy for verdict in _persistently(parts, [command], handover, give_up)]  # type: ignore[list-item]
+            return done + [
+                verdict for command in busy for verdict in _persistently(parts, [command], handover, give_up)
+            ]  # type: ignore[list-item]
         todo = busy  # type: ignore[assignment]
     return done
 
@@ -73,7 +88,10 @@ def _shares(commands: Sequence[Settling]) -> list[list[Settling]]:
 
 
 def _explained(parts: Parts, verdict: Verdict) -> Verdict:
-    """A refused outcome may be our own, whose answer was lost on the way: then it was taken. Otherwise the refusal is logged with its claim."""
+    """A refused outcome may be our own, whose answer was lost on the way: then it was taken.
+
+    Otherwise the refusal is logged with its claim.
+    """
     command = verdict.command
     if isinstance(verdict.error, RunEnded | StaleClaim) and isinstance(command, Complete | Fail):
         with parts.journal.reading() as connection:
@@ -81,7 +99,9 @@ def _explained(parts: Parts, verdict: Verdict) -> Verdict:
         if ended is not None and _is_same(command, ended):
             verdict.error = None
         elif isinstance(ended, AttemptCompleted | AttemptFailed | AttemptDeadLettered):
-            verdict.error = ConflictingOutcome("this claim was settled before, with another outcome", details=verdict.error.details)
+            verdict.error = ConflictingOutcome(
+                "this claim was settled before, with another outcome", details=verdict.error.details
+            )
     if isinstance(verdict.error, Fenced):
         log.warning("an outcome was not taken (%s): %s %s", verdict.error.code, verdict.error, verdict.error.details)
     elif verdict.error is not None:

@@ -1,6 +1,7 @@
 """Starting runs, through the same door: heads, first facts and first work in one statement, in the host's transaction where it gives one.
 
-A key makes the run's id, so asking again finds the run instead of making another. An ambiguous commit is resolved by asking again.
+A key makes the run's id, so asking again finds the run instead of making another. An ambiguous commit is resolved by
+asking again.
 """
 
 from __future__ import annotations
@@ -31,8 +32,17 @@ if TYPE_CHECKING:
     from squidie.engine.parts import Parts
 
 
-def begin(parts: Parts, commands: Sequence[Start], *, host: Connection | None = None, session: Any = None, strict: bool = False) -> list[Verdict]:
-    """Start these runs together. A run that exists already is `created=False`, or `KeyReused` in its verdict where it was started otherwise.
+def begin(
+    parts: Parts,
+    commands: Sequence[Start],
+    *,
+    host: Connection | None = None,
+    session: Any = None,
+    strict: bool = False,
+) -> list[Verdict]:
+    """Start these runs together.
+
+    A run that exists already is `created=False`, or `KeyReused` in its verdict where it was started otherwise.
 
     `strict`: one that is refused refuses them all, and nothing is written.
     """
@@ -55,7 +65,9 @@ def begin(parts: Parts, commands: Sequence[Start], *, host: Connection | None = 
     if host is None:
         for command in commands:
             parts.definitions.kept(command.definition)
-    announce(parts, [row for verdict in verdicts.values() if verdict.created for row in verdict.opened], now, session or host)
+    announce(
+        parts, [row for verdict in verdicts.values() if verdict.created for row in verdict.opened], now, session or host
+    )
     return answers
 
 
@@ -65,7 +77,16 @@ def _add(rows: Starts, command: Start, now: datetime) -> Verdict:
     digest = link(b"", command.run_id, 1, fact.kind, now, body)
     run = fold([(now, fact)])
     attributes = None if fact.attributes is None else msgspec.json.encode(fact.attributes)
-    head = (fact.workflow, fact.definition, fact.trigger, fact.queue, fact.priority, fact.partition, fact.key, attributes)
+    head = (
+        fact.workflow,
+        fact.definition,
+        fact.trigger,
+        fact.queue,
+        fact.priority,
+        fact.partition,
+        fact.key,
+        attributes,
+    )
     rows.heads.add(command.run_id, digest, *head, encode_state(run), now)
     rows.add_fact(command.run_id, 1, fact.kind, now, body, digest)
     opened = [open_row(command.run_id, command.spec, opening) for opening in fact.opens]
@@ -91,8 +112,9 @@ def _for_each(verdict: Verdict, command: Start) -> Verdict:
     """The same key twice in one batch: the first makes the run, the second finds it, or is refused."""
     if verdict.command is command:
         return verdict
-    twin = Verdict(command, verdict.facts, run=verdict.run, definition=verdict.definition, created=False, error=verdict.error)
+    twin = Verdict(
+        command, verdict.facts, run=verdict.run, definition=verdict.definition, created=False, error=verdict.error
+    )
     if command.by.digest != verdict.command.by.digest:  # type: ignore[union-attr]
         twin.error = KeyReused(command.key or str(command.run_id), command.run_id)
     return twin
-

@@ -1,7 +1,7 @@
 """What a crash or a lost bell left behind: found by every worker, at its own jittered pace, with no leader.
 
-A sweep rings for what is due and unclaimed, ends claims whose leases are over (as facts, under the heads), and opens due cron windows. It bounds every
-loss: after `kill -9` of a host, work begins elsewhere within lease + sweep.
+A sweep rings for what is due and unclaimed, ends claims whose leases are over (as facts, under the heads), and opens
+due cron windows. It bounds every loss: after `kill -9` of a host, work begins elsewhere within lease + sweep.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def sweep(parts: Parts, queues: Sequence[str], *, spare: bool = False) -> SweepR
     if not spare:
         with parts.journal.reading() as connection:
             over = attempts.expired(parts.journal, connection)
-        commands = [Expire(*row.key, claim_id=row.lease.claim_id, delay=after_loss(row.lost + 1)) for row in over if row.lease]
+        commands = [
+            Expire(*row.key, claim_id=row.lease.claim_id, delay=after_loss(row.lost + 1)) for row in over if row.lease
+        ]
         _end(parts, commands, report)
     report.next_window = tick(parts)
     with parts.journal.reading() as connection:
@@ -62,7 +64,9 @@ def child_died(parts: Parts, pid: int) -> int:
         held = attempts.of_owner(parts.journal, connection, ids.owner(pid))
     delay = {row.key: after_loss(row.lost + 1) for row in held}
     commands = [
-        Release(*row.key, row.lease.claim_id, row.lease.token_hash, reason=ReleaseReason.CHILD_DIED, delay=delay[row.key])
+        Release(
+            *row.key, row.lease.claim_id, row.lease.token_hash, reason=ReleaseReason.CHILD_DIED, delay=delay[row.key]
+        )
         for row in held
         if row.lease is not None
     ]
@@ -82,9 +86,19 @@ def _end(parts: Parts, commands: Sequence[OnRun], report: SweepReport) -> None:
 
 
 class Sweeper:
-    """The thread that sweeps, and says that this worker is alive. It backs off while Postgres is away and never ends by itself."""
+    """The thread that sweeps, and says that this worker is alive.
 
-    def __init__(self, parts: Parts, queues: Callable[[], Sequence[str]], *, about: dict[str, Any], bell_ok: Callable[[], Any] | None = None) -> None:
+    It backs off while Postgres is away and never ends by itself.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        queues: Callable[[], Sequence[str]],
+        *,
+        about: dict[str, Any],
+        bell_ok: Callable[[], Any] | None = None,
+    ) -> None:
         self._parts = parts
         self._queues = queues
         self._about = about

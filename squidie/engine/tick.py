@@ -1,4 +1,7 @@
-"""Open the cron windows that are due. Beat calls it, and so does every sweeper: without beat, cron still runs; with three of them, no window twice."""
+"""Open the cron windows that are due.
+
+Beat calls it, and so does every sweeper: without beat, cron still runs; with three of them, no window twice.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ LONGEST = 5.0
 
 
 def tick(parts: Parts) -> float:
-    """Open what is due, one schedule a commit; the seconds until the next window, at most `LONGEST`. Raises `JournalUnavailable`."""
+    """Open what is due, one schedule a commit; the seconds until the next window, at most `LONGEST`.
+
+    Raises `JournalUnavailable`.
+    """
     workflows = tuple(parts.crons)
     if not workflows:
         return LONGEST

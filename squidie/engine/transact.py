@@ -6,8 +6,9 @@
     4. write facts, heads and open attempts as one statement that repeats every fence and counts its rows;
     5. commit, and only then ring.
 
-It takes a batch of commands for many runs: that is the group commit. A single command is a batch of one. There is no optimistic loop, because nobody
-decides on what he does not hold. A batch is split only for an error that belongs to a member.
+It takes a batch of commands for many runs: that is the group commit. A single command is a batch of one. There is no
+optimistic loop, because nobody decides on what he does not hold. A batch is split only for an error that belongs to a
+member.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from squidie.decide.commands import Complete, OnRun, may_end_run
 from squidie.engine.batch import Batch, Handover, Verdict
-from squidie.errors import JournalBusy, RunNotFound, SquidieError, UnknownAttempt
+from squidie.errors import JournalBusy, RunNotFound, SquidieError, StaleClaim, UnknownAttempt
 from squidie.journal import attempts, dead, facts, heads
 
 if TYPE_CHECKING:
@@ -38,30 +39,41 @@ class FenceBroken(Exception):  # noqa: N818 - never leaves this module
 
 
 def transact(
-    parts: Parts, commands: Sequence[OnRun], *, host: Connection | None = None, session: Any = None, handover: Handover | None = None
+    parts: Parts,
+    commands: Sequence[OnRun],
+    *,
+    host: Connection | None = None,
+    session: Any = None,
+    handover: Handover | None = None,
 ) -> list[Verdict]:
     """Lock, decide, write. Bells ring once the transaction, ours or the host's, has committed.
 
-    Each verdict holds its command's facts or its error; a run that somebody else holds is `busy` in a batch, and waited for (at most `lock_timeout`) by
-    a command alone, which then raises `JournalBusy`. Raises `JournalUnavailable` when Postgres is away: what was being committed is then unknown, and
-    asking again with the same commands tells.
+    Each verdict holds its command's facts or its error; a run that somebody else holds is `busy` in a batch, and waited
+    for (at most `lock_timeout`) by a command alone, which then raises `JournalBusy`. Raises `JournalUnavailable` when
+    Postgres is away: what was being committed is then unknown, and asking again with the same commands tells.
     """
     try:
         verdicts, now = _together(parts, commands, host, handover)
-    except (FenceBroken, DBAPIError):
+    except (FenceBroken, DBAPIError) as error:
         if len(commands) == 1:
-            raise
+            return [Verdict(commands[0], error=_own_fault(commands[0], error))]
         return [verdict for command in commands for verdict in _alone(parts, command, handover)]
     _announce(parts, verdicts, now, session or host)
     return verdicts
 
 
 def _alone(parts: Parts, command: OnRun, handover: Handover | None) -> list[Verdict]:
-    """A member of a batch that failed. What is wrong with it is its own verdict now; what is wrong with the database is everybody's."""
+    """A member of a batch that failed: what is wrong with it is its own now, what is wrong with the database everybody's."""
     try:
         return transact(parts, [command], handover=handover)
-    except (FenceBroken, DBAPIError, JournalBusy) as error:
-        return [Verdict(command, error=error, busy=isinstance(error, JournalBusy))]
+    except JournalBusy:
+        return [Verdict(command, busy=True)]
+
+
+def _own_fault(command: OnRun, error: FenceBroken | DBAPIError) -> Exception:
+    if isinstance(error, DBAPIError):
+        return error
+    return StaleClaim("the claim was ended while its outcome was written", details={"run_id": str(command.run_id)})
 
 
 def _together(
@@ -75,20 +87,24 @@ def _together(
         now, rows = attempts.decisive(parts.journal, connection, keys, whole)
         batch = Batch(locked, rows, now, max_claims=parts.settings.max_claims, handover=handover)
         verdicts = [_judge(parts, connection, batch, locked.get(command.run_id), command) for command in commands]
-        if not batch.finish().write(parts.journal, connection):
+        if not batch.finish(verdicts).write(parts.journal, connection):
             raise FenceBroken
         dead.add(parts.journal, connection, batch.letters)
         _tell_missing_from_busy(parts, connection, verdicts)
     return verdicts, now
 
 
-def _lock_heads(parts: Parts, connection: Connection, commands: Sequence[OnRun], host: Connection | None) -> dict[Any, Head]:
+def _lock_heads(
+    parts: Parts, connection: Connection, commands: Sequence[OnRun], host: Connection | None
+) -> dict[Any, Head]:
     ids = {command.run_id for command in commands}
     statement = heads.LOCK_PASSING if len(ids) > 1 else heads.LOCK_WAITING
     if host is not None:
         # The host's own lock order is not ours to know: from the second head on in one transaction we do not wait.
         transaction = id(host.get_transaction())
-        statement = heads.LOCK_AT_ONCE if host.connection.info.get("squidie_heads") == transaction else heads.LOCK_WAITING
+        statement = (
+            heads.LOCK_AT_ONCE if host.connection.info.get("squidie_heads") == transaction else heads.LOCK_WAITING
+        )
         host.connection.info["squidie_heads"] = transaction
     return heads.lock(parts.journal, connection, ids, statement)
 
@@ -97,7 +113,7 @@ def _judge(parts: Parts, connection: Connection, batch: Batch, head: Head | None
     if head is None:
         return Verdict(command, busy=True)
     spec = parts.definitions.find(head.run.definition, connection)
-    large = facts.large_outputs(parts.journal, connection, head.run_id, head.run)
+    large = facts.outputs(parts.journal, connection, head.run_id, head.run, spec.leaves)
     return batch.judge(command, spec, large)
 
 
@@ -114,7 +130,9 @@ def _tell_missing_from_busy(parts: Parts, connection: Connection, verdicts: list
 
 def _missing(verdict: Verdict) -> SquidieError:
     if hasattr(verdict.command, "claim_id"):
-        return UnknownAttempt(f"there is no run {verdict.command.run_id}", details={"run_id": str(verdict.command.run_id)})
+        return UnknownAttempt(
+            f"there is no run {verdict.command.run_id}", details={"run_id": str(verdict.command.run_id)}
+        )
     return RunNotFound(verdict.command.run_id)
 
 

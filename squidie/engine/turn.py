@@ -1,4 +1,7 @@
-"""A turn: what a worker does with a bell. Claim, run, settle, go on with the successors, until nothing is left or the turn's share of time is used."""
+"""A turn: what a worker does with a bell.
+
+Claim, run, settle, go on with the successors, until nothing is left or the turn's share of time is used.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,10 @@ class Turn:
         return [], "", False
 
     def _run(self, work: list[Work]) -> tuple[list[Settling], list[Holding]]:
-        """Each claim in its turn. What has not begun is given back by the lease's thread when one step runs long, or here when the worker drains."""
+        """Each claim in its turn.
+
+        What has not begun is given back by the lease's thread when one step runs long, or here when the worker drains.
+        """
         by_holding = {id(each.holding): each for each in work}
         hand = Hand([each.holding for each in work], self._give_back)
         if len(work) > 1:
@@ -146,4 +152,3 @@ class Turn:
             return True
 
         return Handover(ids.owner(), ids.token_hash(), self._parts.settings.lease, accepts, ids.claim_id)
-

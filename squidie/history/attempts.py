@@ -1,4 +1,7 @@
-"""An open attempt as its row shows it: pure data that decisions look at. A row is a lease, not history; the facts say what it must repeat."""
+"""An open attempt as its row shows it: pure data that decisions look at.
+
+A row is a lease, not history; the facts say what it must repeat.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ class Lease(msgspec.Struct, frozen=True):
 
     def ended(self, n: int) -> Claim:
         """The claim as the fact that ends it tells of it; `n` counts the claims made on the attempt."""
-        return Claim(id=str(self.claim_id), n=n, owner=self.owner, claimed_at=self.claimed_at, lease_until=self.lease_until)
+        return Claim(
+            id=str(self.claim_id), n=n, owner=self.owner, claimed_at=self.claimed_at, lease_until=self.lease_until
+        )
 
 
 class OpenAttempt(msgspec.Struct, frozen=True):

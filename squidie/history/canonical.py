@@ -1,11 +1,13 @@
 """What may enter the journal, and its exact bytes.
 
-One gate for every value: `canonical(value)` gives back UTF-8 JSON with sorted keys, or refuses with the path of what is wrong. What it accepts reads
-back as it was written, to the byte: Postgres keeps the text (`json`, not `jsonb`, which would turn `1e16` into an integer and `-0.0` into `0.0`).
+One gate for every value: `canonical(value)` gives back UTF-8 JSON with sorted keys, or refuses with the path of what is
+wrong. What it accepts reads back as it was written, to the byte: Postgres keeps the text (`json`, not `jsonb`, which
+would turn `1e16` into an integer and `-0.0` into `0.0`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
@@ -32,9 +34,15 @@ _HINTS = {
     "UUID": "give text, for example str(value)",
 }
 
+_BARE: dict[type, Callable[[Any], Any]] = {str: str.__str__, int: int, dict: dict, list: list, tuple: tuple}
+"""What the encoder writes of a subclass: its bare content, whatever it says of itself."""
+
 
 def canonical(value: Any, *, root: str = "value", limit: int = MAX_BODY) -> msgspec.Raw:
-    """The canonical JSON of a value, or `UnstorableValue` / `PayloadTooLarge` naming the path below `root`. `limit` is in bytes."""
+    """The canonical JSON of a value, or `UnstorableValue` / `PayloadTooLarge` naming the path below `root`.
+
+    `limit` is in bytes.
+    """
     _check(value, root, 0, [0])
     text = _encoder.encode(value)
     if len(text) > limit:
@@ -71,16 +79,21 @@ def _check(value: Any, path: str, depth: int, keys: list[int]) -> None:
 
 def _check_subclass(value: Any, path: str, depth: int, keys: list[int]) -> None:
     """A `StrEnum`, an `OrderedDict` or a named tuple is what its base is; anything else has no JSON of its own."""
-    for base in (str, bool, int, float, dict, list, tuple):
+    for base, bare in _BARE.items():
         if isinstance(value, base):
-            try:
-                _encoder.encode(value)
-            except (TypeError, ValueError):
-                break
-            _check(base(value), path, depth, keys)
-            return
+            _check(bare(value), path, depth, keys)
+            if _has_json(value):
+                return
     name = type(value).__name__
     raise UnstorableValue(path, f"a value of type {name} has no JSON form", hint=_HINTS.get(name))
+
+
+def _has_json(value: Any) -> bool:
+    try:
+        _encoder.encode(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _check_object(value: dict[Any, Any], path: str, depth: int, keys: list[int]) -> None:

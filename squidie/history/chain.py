@@ -1,6 +1,6 @@
 """Each fact's hash covers the one before: an edit, a gap or a swap inside a stream is named by its seq.
 
-    hash = SHA-256(previous hash, "run id/seq/kind/at in microseconds/", body as stored)
+hash = SHA-256(previous hash, "run id/seq/kind/at in microseconds/", body as stored)
 """
 
 from __future__ import annotations

@@ -17,10 +17,15 @@ def encode(fact: Fact) -> bytes:
 
 
 def decode(kind: str, body: str | bytes) -> Fact:
-    """The fact that a stored row holds. Raises `UnknownFact` for a kind of a newer version, `CorruptHistory` for a body that is none of ours."""
+    """The fact that a stored row holds.
+
+    Raises `UnknownFact` for a kind of a newer version, `CorruptHistory` for a body that is none of ours.
+    """
     decoder = _decoders.get(kind)
     if decoder is None:
-        raise UnknownFact(f"a fact of kind {kind!r} was written by a newer version", hint="run a newer worker", details={"kind": kind})
+        raise UnknownFact(
+            f"a fact of kind {kind!r} was written by a newer version", hint="run a newer worker", details={"kind": kind}
+        )
     try:
         return decoder.decode(body)
     except msgspec.MsgspecError as error:

@@ -1,8 +1,9 @@
 """All the journal can say: one frozen struct for each kind of fact.
 
-A fact is past tense and carries its consequences: which edges were taken (`moved`), what work it opened (`opens`), which claims it ended (`ends`).
-Folding a history therefore never decides anything again, and a later version of the library cannot reinterpret the past. `seq`, `at`, `kind` and
-`hash` belong to the row; the stored `kind` is the class name in snake case. `output` and `payload` are canonical JSON, kept as the bytes they came in.
+A fact is past tense and carries its consequences: which edges were taken (`moved`), what work it opened (`opens`),
+which claims it ended (`ends`). Folding a history therefore never decides anything again, and a later version of the
+library cannot reinterpret the past. `seq`, `at`, `kind` and `hash` belong to the row; the stored `kind` is the class
+name in snake case. `output` and `payload` are canonical JSON, kept as the bytes they came in.
 """
 
 from __future__ import annotations
@@ -117,7 +118,11 @@ _HUMP = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class Recorded(_Part, kw_only=True):
-    """What every fact has. `by` stands on the first fact of a command only, `clock` only where `at` was lifted above it; `v` is the body's version."""
+    """What every fact has.
+
+    `by` stands on the first fact of a command only, `clock` only where `at` was lifted above it; `v` is the body's
+    version.
+    """
 
     kind: ClassVar[str] = ""
 
@@ -150,8 +155,11 @@ class RunStarted(Recorded, kw_only=True):
 
 
 class RunCompleted(Recorded, kw_only=True):
-    """Every path has ended. `output` is the leaf's output, or an object of the leaves' outputs by name; where that would be too large to say twice,
-    `leaves` names the outputs, which stand in the facts of their steps."""
+    """Every path has ended.
+
+    `output` is the leaf's output, or an object of the leaves' outputs by name; where that would be too large to say
+    twice, `leaves` names the outputs, which stand in the facts of their steps.
+    """
 
     output: msgspec.Raw = NULL
     leaves: tuple[str, ...] = ()
@@ -171,7 +179,10 @@ class RunCancelled(Recorded, kw_only=True):
 
 
 class AttemptCompleted(Recorded, kw_only=True):
-    """A step ended well. `unread`: no later step reads its output and it is no leaf's, so the state need not keep it."""
+    """A step ended well.
+
+    `unread`: no later step reads its output and it is no leaf's, so the state need not keep it.
+    """
 
     step: str
     attempt: int
@@ -241,4 +252,6 @@ TERMINAL = (RunCompleted, RunFailed, RunCancelled)
 
 def counts_as_lost(fact: Fact) -> bool:
     """Whether the claim that this fact ended was lost, not given back."""
-    return isinstance(fact, AttemptExpired) or (isinstance(fact, AttemptReleased) and fact.reason is ReleaseReason.CHILD_DIED)
+    return isinstance(fact, AttemptExpired) or (
+        isinstance(fact, AttemptReleased) and fact.reason is ReleaseReason.CHILD_DIED
+    )

@@ -1,7 +1,7 @@
 """How a graph moves when one of its nodes ends: edges taken and skipped, nodes made ready, nodes skipped.
 
-A node is ready when every edge into it is settled and at least one was taken. When all were skipped it is skipped itself, and so are the edges that
-leave it. This is the only join there is.
+A node is ready when every edge into it is settled and at least one was taken. When all were skipped it is skipped
+itself, and so are the edges that leave it. This is the only join there is.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def move(spec: Spec, run: Run, step: str, outcome: Outcome) -> Movement:
     """The movement that the end of one step causes, on top of what the run's edges say already."""
     edges = spec.outgoing[step]
     if len(edges) == 1 and edges[0].on is outcome and len(spec.incoming.get(edges[0].target, ())) == 1:
-        return Movement(Moved(taken=(edges[0].id,)), (edges[0].target,))  # a plain chain, by far the most common movement
+        return Movement(
+            Moved(taken=(edges[0].id,)), (edges[0].target,)
+        )  # a plain chain, by far the most common movement
     walk = _Walk(spec, run)
     for edge in edges:
         walk.settle(edge, taken=edge.on is outcome)

@@ -1,7 +1,7 @@
 """The life of a run and of an attempt, as two tables.
 
-Rule 1: what may follow what is written here and nowhere else. Rule 2: this module knows no clock, no database and no broker; whether an attempt is due
-or a lease over only a clock can tell, and neither changes what may follow.
+Rule 1: what may follow what is written here and nowhere else. Rule 2: this module knows no clock, no database and no
+broker; whether an attempt is due or a lease over only a clock can tell, and neither changes what may follow.
 """
 
 from __future__ import annotations

@@ -1,20 +1,20 @@
 """What the facts of a run add up to.
 
-`fold(facts)` never raises and never decides: it applies what each fact says of its own consequences. Nonsense (which only a damaged history can hold)
-is named in `anomalies`. The result is the cache `runs.state`; dropping it changes nothing. State is as large as the graph, not as the data: an output
-above `INLINE_EACH`, or beyond `INLINE_SUM` in all, is left in its fact and read from there.
+`fold(facts)` never raises and never decides: it applies what each fact says of its own consequences. Nonsense (which
+only a damaged history can hold) is named in `anomalies`. The result is the cache `runs.state`; dropping it changes
+nothing. State is as large as the graph, not as the data: an output above `INLINE_EACH`, or beyond `INLINE_SUM` in all,
+is left in its fact and read from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
 import msgspec
 
-from squidie.errors import InvalidTransition
 from squidie.history.canonical import NULL
 from squidie.history.facts import (
     AttemptCompleted,
@@ -51,7 +51,10 @@ class NodeStatus(StrEnum):
 
 
 class NodeRun(msgspec.Struct, array_like=True, omit_defaults=True):
-    """One node of a run: its open attempt, or how it ended. `seq` is the fact that settled it; `kept` says that its result is small enough to be here."""
+    """One node of a run: its open attempt, or how it ended.
+
+    `seq` is the fact that settled it; `kept` says that its result is small enough to be here.
+    """
 
     status: NodeStatus
     attempt: int = 1
@@ -69,7 +72,10 @@ class NodeRun(msgspec.Struct, array_like=True, omit_defaults=True):
 
 
 class Run(msgspec.Struct, array_like=True, kw_only=True):
-    """A run as its facts leave it. `payload` is JSON null where it is too large to keep: then it is read from the first fact."""
+    """A run as its facts leave it.
+
+    `payload` is JSON null where it is too large to keep: then it is read from the first fact.
+    """
 
     status: RunStatus = RunStatus.RUNNING
     revision: int = 0
@@ -82,7 +88,8 @@ class Run(msgspec.Struct, array_like=True, kw_only=True):
     error: ErrorRecord | None = None
     step: str | None = None
     reason: str | None = None
-    # What never changes stands last: Postgres logs of an updated row only what differs between its common beginning and end.
+    # What never changes stands last: Postgres logs of an updated row only what differs between its common beginning and
+    # end.
     workflow: str = ""
     definition: str = ""
     trigger: str = ""
@@ -118,6 +125,8 @@ def _evolve(run: Run, fact: Fact, at: datetime) -> None:
     if run.revision > 1 and not run.is_open:
         _odd(run, f"{fact.kind} after the end")
         return
+    if run.revision == 1 and not isinstance(fact, RunStarted):
+        _odd(run, f"{fact.kind} before the start")
     match fact:
         case RunStarted():
             _start(run, fact)
@@ -126,7 +135,7 @@ def _evolve(run: Run, fact: Fact, at: datetime) -> None:
         case AttemptFailed():
             _fail(run, fact)
         case AttemptDeadLettered():
-            _settle(run, fact.step, fact.attempt, NodeStatus.FAILED)
+            _settle(run, fact.step, fact.attempt, NodeStatus.FAILED, claims=0)
             _move(run, fact.moved)
         case AttemptReleased() | AttemptExpired():
             _unclaim(run, fact)
@@ -186,16 +195,19 @@ def _open(run: Run, step: str, attempt: int, at: datetime) -> None:
     before = run.nodes.get(step)
     if before is not None and before.status is not NodeStatus.OPEN:
         _odd(run, f"{step} was opened after it had ended")
+    elif attempt != (before.attempt + 1 if before is not None else 1):
+        _odd(run, f"{step} was opened out of turn")
     first = before.opened_at if before is not None else at
     run.nodes[step] = NodeRun(status=NodeStatus.OPEN, attempt=attempt, opened_at=first)
 
 
-def _settle(run: Run, step: str, attempt: int, status: NodeStatus) -> NodeRun | None:
+def _settle(run: Run, step: str, attempt: int, status: NodeStatus, *, claims: int = 1) -> NodeRun | None:
+    """The node has ended; `claims` tells how many claims ended with it."""
     if not _is_open(run, step, attempt):
         _odd(run, f"{step} ended while not open")
         return None
     before = run.nodes[step]
-    node = NodeRun(status=status, attempt=attempt, lost=before.lost, claims=before.claims + 1, seq=run.revision)
+    node = NodeRun(status=status, attempt=attempt, lost=before.lost, claims=before.claims + claims, seq=run.revision)
     run.nodes[step] = node
     return node
 
@@ -206,25 +218,23 @@ def _is_open(run: Run, step: str, attempt: int) -> bool:
 
 
 def _move(run: Run, moved: Moved) -> None:
-    for edge in moved.taken:
-        run.edges[edge] = True
-    for edge in moved.skipped_edges:
-        run.edges[edge] = False
+    for edge in (*moved.taken, *moved.skipped_edges):
+        if edge in run.edges:
+            _odd(run, f"the edge {edge} was settled twice")
+    run.edges.update(dict.fromkeys(moved.taken, True))
+    run.edges.update(dict.fromkeys(moved.skipped_edges, False))
     for step in moved.skipped_steps:
+        if step in run.nodes:
+            _odd(run, f"{step} was skipped after it had been reached")
         run.nodes[step] = NodeRun(status=NodeStatus.SKIPPED, seq=run.revision)
 
 
 def _end(run: Run, event: RunEvent) -> None:
-    try:
-        run.status = after_run(run.status, event)
-    except InvalidTransition:
-        _odd(run, f"{event} of a run that is {run.status}")
+    """Of an open run only, which has every end before it."""
+    if event is RunEvent.COMPLETE and run.open_steps:
+        _odd(run, f"completed with {', '.join(run.open_steps)} open")
+    run.status = after_run(run.status, event)
 
 
 def _odd(run: Run, what: str) -> None:
     run.anomalies = (*run.anomalies, f"seq {run.revision}: {what}")
-
-
-def outputs(run: Run) -> Mapping[str, NodeRun]:
-    """The nodes that have a result, by their own names."""
-    return {name: node for name, node in run.nodes.items() if node.status is NodeStatus.DONE}

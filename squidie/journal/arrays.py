@@ -1,7 +1,8 @@
 """Columns of many rows as binary Postgres arrays: one parameter a column, however many rows a statement writes.
 
-psycopg sends a list of text as text, and escapes each quote of a JSON document inside it by a regular expression: several times the cost of everything
-else in a settle. These lists are sent in binary; only their own classes are registered, so a host's connection may be used as well.
+psycopg sends a list of text as text, and escapes each quote of a JSON document inside it by a regular expression:
+several times the cost of everything else in a settle. These lists are sent in binary; only their own classes are
+registered, so a host's connection may be used as well.
 """
 
 from __future__ import annotations

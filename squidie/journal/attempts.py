@@ -1,4 +1,7 @@
-"""Attempt rows: claimed, renewed, looked at, read under lock. A row is a lease, not history; only a fact under the head's lock ends a claim."""
+"""Attempt rows: claimed, renewed, looked at, read under lock.
+
+A row is a lease, not history; only a fact under the head's lock ends a claim.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +55,9 @@ from claimed a join {{s}}.runs r on r.run_id = a.run_id order by a.priority, a.d
 """
 """Take the most urgent due attempts of a queue that this worker can run, passing over those that someone else is taking.
 
-A step that is slow, unknown, irreversible or was lost before is taken alone and durably; several short ones are taken together, and that commit does
-not wait for the disk: a crash of the database would make them due again, and the fence would refuse their first holder.
+A step that is slow, unknown, irreversible or was lost before is taken alone and durably; several short ones are taken
+together, and that commit does not wait for the disk: a crash of the database would make them due again, and the fence
+would refuse their first holder.
 """
 
 RENEW = f"""
@@ -64,19 +68,23 @@ with mine as (
 update {{s}}.attempts a set lease_until = greatest(a.lease_until, {{s}}.clock() + :lease) from mine m
 where a.run_id = m.run_id and a.kind = m.kind and a.step = m.step and a.attempt = m.attempt returning a.claim_id
 """
-"""Move the end of leases, for claims that their rows still carry; a lease that had ended lives again. It takes no head and writes no fact."""
+"""Move the end of leases, for claims that their rows still carry; a lease that had ended lives again.
+
+It takes no head and writes no fact.
+"""
 
 STILL_HELD = f"select a.claim_id from {{s}}.attempts a join {_KEYS} on {_ON_KEYS} where a.claim_id = any(:claims)"
 """Which of these claims their rows still carry: the look before a step's code is called, and after a renewal passed a row over."""
 
-READ_ROWS = f"select {{s}}.clock() as now, {_ROW} from {{s}}.attempts a join {_KEYS} on {_ON_KEYS}"
+READ_ROWS = f"select {_ROW}, {{s}}.clock() as now from {{s}}.attempts a join {_KEYS} on {_ON_KEYS}"
 """The rows that a batch of settles is about, and the clock: a statement after the one that took the heads.
 
-It locks nothing. A claimed row changes in two ways: by whoever holds its head, which is us, and by a renewal, which moves the lease's end only; and the
-statement that deletes the row asks for the claim once more. Only an expiry looks at the lease, and locks.
+It locks nothing. A claimed row changes in two ways: by whoever holds its head, which is us, and by a renewal, which
+moves the lease's end only; and the statement that deletes the row asks for the claim once more. Only an expiry looks at
+the lease, and locks.
 """
 
-LOCK_WHOLE = f"select {{s}}.clock() as now, {_ROW} from {{s}}.attempts a where a.run_id = any(:runs) order by a.run_id, a.step, a.attempt for update of a"
+LOCK_WHOLE = f"select {_ROW}, {{s}}.clock() as now from {{s}}.attempts a where a.run_id = any(:runs) order by a.run_id, a.step, a.attempt for update of a"
 """All rows of these runs, for commands that may end them."""
 
 CLOCK = "select {s}.clock()"
@@ -135,7 +143,9 @@ def claim(
         "lease": timedelta(seconds=lease),
     }
     found = connection.execute(journal.sql(CLAIM), given).all()
-    claims = tuple(Claimed(_row(r), heads.state_of(journal, connection, r.run_id, r.fold, r.state), r.definition) for r in found)
+    claims = tuple(
+        Claimed(_row(r), heads.state_of(journal, connection, r.run_id, r.fold, r.state), r.definition) for r in found
+    )
     return Batch(claims, left=bool(found) and (found[0].due >= most or found[0].due > len(found)))
 
 
@@ -163,7 +173,7 @@ def decisive(
         found += connection.execute(journal.sql(READ_ROWS), _keys(keys)).all()
     if whole:
         found += connection.execute(journal.sql(LOCK_WHOLE), {"runs": Uuids(sorted(whole))}).all()
-    now = found[-1].now if found else clock(journal, connection)
+    now = found[-1][-1] if found else clock(journal, connection)
     return now, {row.key: row for row in map(_row, found)}
 
 
@@ -190,15 +200,18 @@ def due_queues(journal: Journal, connection: Connection, queues: Sequence[str]) 
 
 def _keys(keys: Iterable[AttemptKey]) -> dict[str, Any]:
     given = list(keys)
-    return {"runs": Uuids(k[0] for k in given), "steps": Texts(k[1] for k in given), "attempts": Ints(k[2] for k in given)}
+    return {
+        "runs": Uuids(k[0] for k in given),
+        "steps": Texts(k[1] for k in given),
+        "attempts": Ints(k[2] for k in given),
+    }
 
 
 def _claims(rows: Iterable[OpenAttempt]) -> Uuids:
     return Uuids(row.lease.claim_id for row in rows if row.lease is not None)
 
 
-def _row(r: Any) -> OpenAttempt:
-    lease = None
-    if r.claim_id is not None:
-        lease = Lease(r.claim_id, bytes(r.token_hash), r.owner, r.claimed_at, r.lease_until)
-    return OpenAttempt(r.run_id, r.step, r.attempt, r.action, r.queue, r.priority, r.due_at, r.lost, r.irreversible, lease)
+def _row(r: Sequence[Any]) -> OpenAttempt:
+    """A row of `_ROW`'s columns. By position: this is read once for every step."""
+    lease = None if r[9] is None else Lease(r[9], bytes(r[10]), r[11], r[12], r[13])
+    return OpenAttempt(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], lease)

@@ -24,7 +24,12 @@ FIND = "select spec::text from {s}.definitions where fingerprint = :fingerprint"
 
 def keep(journal: Journal, connection: Connection, fingerprint: str, spec: Spec) -> None:
     """Remember the graph that runs are about to be started on."""
-    given = {"fingerprint": fingerprint, "workflow": spec.name, "version": spec.version, "spec": spec.to_json().decode()}
+    given = {
+        "fingerprint": fingerprint,
+        "workflow": spec.name,
+        "version": spec.version,
+        "spec": spec.to_json().decode(),
+    }
     connection.execute(journal.sql(KEEP), given)
 
 
@@ -32,5 +37,7 @@ def find(journal: Journal, connection: Connection, fingerprint: str) -> Spec:
     """The graph a run started with."""
     stored = connection.execute(journal.sql(FIND), {"fingerprint": fingerprint}).scalar()
     if stored is None:
-        raise CorruptHistory("the journal does not hold the definition that the run started with", details={"definition": fingerprint})
+        raise CorruptHistory(
+            "the journal does not hold the definition that the run started with", details={"definition": fingerprint}
+        )
     return Spec.from_json(stored)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from squidie.errors import CorruptHistory
 from squidie.history.chain import first_broken
 from squidie.history.codec import decode
-from squidie.history.facts import RunStarted
+from squidie.history.facts import AttemptCompleted, RunStarted
+from squidie.history.run import NodeStatus
 from squidie.journal.arrays import Ints
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -29,9 +30,7 @@ STREAM = "select seq, kind, at, body::text as body, hash from {s}.facts where ru
 SOME = "select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id and seq = any(:seqs) order by seq"
 """Some facts of one run."""
 
-BY_CLAIM = (
-    "select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id and body->'claim'->>'id' = :claim order by seq limit 1"
-)
+BY_CLAIM = "select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id and body->'claim'->>'id' = :claim order by seq limit 1"
 """The fact that ended a claim."""
 
 BY_COMMAND = (
@@ -58,21 +57,29 @@ def read(journal: Journal, connection: Connection, run_id: UUID) -> list[Recorde
 
 
 def verified(journal: Journal, connection: Connection, run_id: UUID) -> list[Recorded]:
-    """All facts of a run, after their numbers and hashes were checked. Raises `CorruptHistory` naming the first bad seq."""
+    """All facts of a run, after their numbers and hashes were checked.
+
+    Raises `CorruptHistory` naming the first bad seq.
+    """
     rows = read(journal, connection, run_id)
     bad = first_broken(run_id, ((row.seq, row.fact.kind, row.at, row.body, row.hash) for row in rows))
     if bad is not None:
-        raise CorruptHistory(f"the history of run {run_id} is broken at fact {bad}", details={"run_id": str(run_id), "seq": bad})
+        raise CorruptHistory(
+            f"the history of run {run_id} is broken at fact {bad}", details={"run_id": str(run_id), "seq": bad}
+        )
     return rows
 
 
-def large_outputs(journal: Journal, connection: Connection, run_id: UUID, run: Run) -> dict[str, msgspec.Raw]:
-    """The outputs that the state only refers to, by node."""
-    wanted = {node.seq: name for name, node in run.nodes.items() if node.status == "done" and node.output is None}
+def outputs(
+    journal: Journal, connection: Connection, run_id: UUID, run: Run, steps: Iterable[str]
+) -> dict[str, msgspec.Raw]:
+    """The outputs of these steps that the run's state does not keep, from their facts."""
+    ended = ((name, run.nodes[name]) for name in steps if name in run.nodes)
+    wanted = {node.seq: name for name, node in ended if node.status is NodeStatus.DONE and node.output is None}
     if not wanted:
         return {}
     rows = _recorded(connection.execute(journal.sql(SOME), {"run_id": run_id, "seqs": Ints(wanted)}).all())
-    return {wanted[row.seq]: row.fact.output for row in rows if hasattr(row.fact, "output")}
+    return {wanted[row.seq]: row.fact.output for row in rows if isinstance(row.fact, AttemptCompleted)}
 
 
 def first(journal: Journal, connection: Connection, run_id: UUID) -> RunStarted:
@@ -88,13 +95,16 @@ def by_claim(journal: Journal, connection: Connection, run_id: UUID, claim_id: U
     return rows[0].fact if rows else None
 
 
-def by_command(journal: Journal, connection: Connection, run_id: UUID, *, verb: str, request_id: str, key: str | None) -> Fact | None:
+def by_command(
+    journal: Journal, connection: Connection, run_id: UUID, *, verb: str, request_id: str, key: str | None
+) -> Fact | None:
     """The fact that this request, or an earlier one under the same key, has caused."""
-    found = connection.execute(journal.sql(BY_COMMAND), {"run_id": run_id, "verb": verb, "request_id": request_id, "key": key}).all()
+    found = connection.execute(
+        journal.sql(BY_COMMAND), {"run_id": run_id, "verb": verb, "request_id": request_id, "key": key}
+    ).all()
     rows = _recorded(found)
     return rows[0].fact if rows else None
 
 
 def _recorded(rows: Sequence[Any]) -> list[Recorded]:
     return [Recorded(row.seq, row.at, decode(row.kind, row.body), row.body.encode(), bytes(row.hash)) for row in rows]
-

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _COLUMNS = "run_id, rev, head_hash, fold, state::text as state"
 
-LOCK_PASSING = f"select {_COLUMNS} from {{s}}.runs where run_id = any(:ids) order by run_id for no key update skip locked"
+LOCK_PASSING = (
+    f"select {_COLUMNS} from {{s}}.runs where run_id = any(:ids) order by run_id for no key update skip locked"
+)
 """Heads in id order, passing over those that somebody holds: one slow holder never stalls a batch."""
 
 LOCK_WAITING = f"select {_COLUMNS} from {{s}}.runs where run_id = any(:ids) order by run_id for no key update"
@@ -50,7 +52,9 @@ class Head:
     run: Run
 
 
-def lock(journal: Journal, connection: Connection, ids: Collection[UUID], statement: str = LOCK_PASSING) -> dict[UUID, Head]:
+def lock(
+    journal: Journal, connection: Connection, ids: Collection[UUID], statement: str = LOCK_PASSING
+) -> dict[UUID, Head]:
     """The heads of these runs, locked; those that are missing or passed over are not among them."""
     rows = connection.execute(journal.sql(statement), {"ids": Uuids(sorted(ids))}).all()
     return {row.run_id: _head(journal, connection, row) for row in rows}
@@ -85,6 +89,6 @@ def encode(run: Run) -> bytes | None:
 
 
 def _head(journal: Journal, connection: Connection, row: Row[Any]) -> Head:
-    return Head(row.run_id, row.rev, bytes(row.head_hash), state_of(journal, connection, row.run_id, row.fold, row.state))
-
-
+    return Head(
+        row.run_id, row.rev, bytes(row.head_hash), state_of(journal, connection, row.run_id, row.fold, row.state)
+    )

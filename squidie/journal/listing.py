@@ -1,4 +1,7 @@
-"""Reads for people: pages of runs, one run's rows, who is alive, what is due. Nothing here locks, and nothing decides."""
+"""Reads for people: pages of runs, one run's rows, who is alive, what is due.
+
+Nothing here locks, and nothing decides.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from squidie.journal.attempts import clock as clock
 from squidie.journal.arrays import Texts, Uuids
 
 if TYPE_CHECKING:
@@ -108,7 +110,8 @@ def page(journal: Journal, connection: Connection, where: Mapping[str, Any], *, 
     """Heads, newest first. `where` holds the parameters of `FILTERS`; those that are absent do not narrow."""
     narrowed = " and ".join(clause for name, clause in FILTERS.items() if name in where)
     statement = f"{PAGE} where {narrowed or 'true'} {NEWEST_FIRST}"
-    return connection.execute(journal.sql(statement), {**where, "limit": limit}).all()
+    given = {name: Texts(value) if name == "statuses" else value for name, value in where.items()}
+    return connection.execute(journal.sql(statement), {**given, "limit": limit}).all()
 
 
 def one(journal: Journal, connection: Connection, run_id: UUID) -> Any | None:
@@ -150,7 +153,11 @@ def endings(journal: Journal, connection: Connection, runs: Collection[UUID]) ->
 
 def progress(journal: Journal, connection: Connection, runs: Collection[UUID]) -> dict[UUID, int]:
     """How many steps of these runs have ended well."""
-    return {row.run_id: row.done for row in connection.execute(journal.sql(PROGRESS), {"runs": Uuids(runs)})} if runs else {}
+    return (
+        {row.run_id: row.done for row in connection.execute(journal.sql(PROGRESS), {"runs": Uuids(runs)})}
+        if runs
+        else {}
+    )
 
 
 def sizes(journal: Journal, connection: Connection, definitions: Collection[str]) -> dict[str, int]:

@@ -49,7 +49,14 @@ def lock_due(journal: Journal, connection: Connection, workflows: Collection[str
     return connection.execute(journal.sql(DUE), {"workflows": Texts(workflows)}).one_or_none()
 
 
-def move_on(journal: Journal, connection: Connection, workflow: str, trigger: str, next_at: datetime | None, last_at: datetime | None) -> None:
+def move_on(
+    journal: Journal,
+    connection: Connection,
+    workflow: str,
+    trigger: str,
+    next_at: datetime | None,
+    last_at: datetime | None,
+) -> None:
     """Say when the schedule is due next."""
     given = {"workflow": workflow, "trigger": trigger, "next_at": next_at, "last_at": last_at}
     connection.execute(journal.sql(MOVE_ON), given)

@@ -33,7 +33,9 @@ _SESSION = (
 class Journal:
     """Where runs are remembered: an engine and a schema. Opens nothing until it is used."""
 
-    def __init__(self, database: str | Engine, schema: str = "squidie", *, lock_timeout: float = 2.0, pool_size: int = 5) -> None:
+    def __init__(
+        self, database: str | Engine, schema: str = "squidie", *, lock_timeout: float = 2.0, pool_size: int = 5
+    ) -> None:
         if not IDENTIFIER.fullmatch(schema):
             raise InvalidConfig("the schema's name must be lower-case letters, digits and underscores")
         self.schema = schema
@@ -42,7 +44,9 @@ class Journal:
         self._texts: dict[str, TextClause] = {}
         self._session = _SESSION.format(lock=int(lock_timeout * 1000)) if self.owns_engine else ""
         if self.engine.dialect.driver != "psycopg":
-            raise InvalidConfig(f"Squidie needs psycopg 3, this engine uses {self.engine.dialect.driver}", hint="postgresql+psycopg://…")
+            raise InvalidConfig(
+                f"Squidie needs psycopg 3, this engine uses {self.engine.dialect.driver}", hint="postgresql+psycopg://…"
+            )
         event.listen(self.engine, "connect", self._connected)
 
     def _connected(self, raw: Any, _record: object) -> None:
@@ -60,7 +64,10 @@ class Journal:
 
     @contextmanager
     def transaction(self, host: Connection | None = None) -> Iterator[Connection]:
-        """A transaction of our own, or a savepoint in the host's. Raises `JournalUnavailable` or `JournalBusy` in place of the driver's errors."""
+        """A transaction of our own, or a savepoint in the host's.
+
+        Raises `JournalUnavailable` or `JournalBusy` in place of the driver's errors.
+        """
         if host is not None:
             with _translated(), _prepared(host).begin_nested():
                 yield host
@@ -86,7 +93,9 @@ def _prepared(connection: Connection) -> Connection:
     info = connection.connection.info
     if "squidie" not in info:
         if type(raw).__module__.partition(".")[0] != "psycopg":
-            raise InvalidArgument("connection", "Squidie needs a psycopg 3 connection", hint="create_engine('postgresql+psycopg://…')")
+            raise InvalidArgument(
+                "connection", "Squidie needs a psycopg 3 connection", hint="create_engine('postgresql+psycopg://…')"
+            )
         arrays.register(raw)  # type: ignore[arg-type]
         info["squidie"] = True
     return connection
@@ -105,5 +114,7 @@ def _translated() -> Iterator[None]:
         if isinstance(error, OperationalError) and (not state or state.startswith(_AWAY)):
             raise unreachable(error) from error
         if error.connection_invalidated:
-            raise JournalUnavailable("the connection to Postgres was lost; nothing is known of what was being written") from error
+            raise JournalUnavailable(
+                "the connection to Postgres was lost; nothing is known of what was being written"
+            ) from error
         raise

@@ -1,7 +1,8 @@
 """The two statements that write: a batch of starts, and a batch of everything else.
 
-Each is one statement over binary array columns, whatever the number of runs and facts in it. The second repeats every fence and counts its rows: fewer
-than were decided means that somebody changed what we hold locked, and the whole batch is rolled back.
+Each is one statement over binary array columns, whatever the number of runs and facts in it. The second repeats every
+fence and counts its rows: fewer than were decided means that somebody changed what we hold locked, and the whole batch
+is rolled back.
 """
 
 from __future__ import annotations
@@ -25,9 +26,7 @@ _OPENED = (
     "unnest(:o_run, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_irreversible, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) "
     "as o(run_id, step, attempt, action, queue, priority, due_at, irreversible, claim_id, token_hash, owner, claimed_at, lease_until)"
 )
-_ATTEMPT_COLUMNS = (
-    "run_id, step, attempt, action, queue, priority, due_at, irreversible, claim_id, token_hash, owner, claimed_at, lease_until"
-)
+_ATTEMPT_COLUMNS = "run_id, step, attempt, action, queue, priority, due_at, irreversible, claim_id, token_hash, owner, claimed_at, lease_until"
 _O = ", ".join(f"o.{column.strip()}" for column in _ATTEMPT_COLUMNS.split(","))
 
 START = f"""
@@ -116,11 +115,15 @@ class Rows:
         """One new attempt row, claimed already where it was handed over."""
         held = row.lease
         lease = (held.claim_id, held.token_hash, held.owner, held.claimed_at, held.lease_until) if held else (None,) * 5
-        self.opened.add(row.run_id, row.step, row.attempt, row.action, row.queue, row.priority, row.due_at, row.irreversible, *lease)
+        self.opened.add(
+            row.run_id, row.step, row.attempt, row.action, row.queue, row.priority, row.due_at, row.irreversible, *lease
+        )
 
     def parameters(self, *more: Columns) -> dict[str, Any]:
         """All columns by name."""
-        return {name: column for columns in (self.facts, self.opened, *more) for name, column in columns.columns.items()}
+        return {
+            name: column for columns in (self.facts, self.opened, *more) for name, column in columns.columns.items()
+        }
 
 
 class Starts(Rows):
@@ -155,7 +158,16 @@ class Changes(Rows):
         super().__init__()
         self.gone = Columns(g_run=Uuids, g_step=Texts, g_attempt=Ints, g_claim=Uuids)
         self.freed = Columns(b_run=Uuids, b_step=Texts, b_attempt=Ints, b_claim=Uuids, b_due=Times, b_lost=Ints)
-        self.heads = Columns(h_run=Uuids, h_before=Ints, h_rev=Ints, h_hash=Blobs, h_status=Texts, h_state=Texts, h_at=Times, h_ended=Times)
+        self.heads = Columns(
+            h_run=Uuids,
+            h_before=Ints,
+            h_rev=Ints,
+            h_hash=Blobs,
+            h_status=Texts,
+            h_state=Texts,
+            h_at=Times,
+            h_ended=Times,
+        )
 
     def add_gone(self, row: OpenAttempt) -> None:
         """An attempt that ended: its row goes, if it is still held as it was."""
@@ -172,4 +184,3 @@ class Changes(Rows):
             return True
         done = connection.execute(journal.sql(WRITE), self.parameters(self.gone, self.freed, self.heads)).one()
         return (done.gone, done.freed, done.heads) == (len(self.gone), len(self.freed), len(self.heads))
-

@@ -58,7 +58,7 @@ class Quick(Workflow):
     """Two steps, one after the other."""
 
     payload = Number
-    triggers = [manual("start")]
+    triggers = (manual("start"),)
     double = step(double)
     increase = step(increase)
     flow = double >> increase
@@ -68,7 +68,7 @@ class Slow(Workflow):
     """One step that takes its time."""
 
     payload = Nap
-    triggers = [manual("start")]
+    triggers = (manual("start"),)
     nap = step(nap)
     flow = nap
 

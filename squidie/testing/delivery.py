@@ -74,6 +74,18 @@ class DeliveryContract:
 
         assert [run.result(timeout=PATIENCE) for run in runs] == [41] * 3
 
+    def test_a_busy_worker_holds_no_bell_back(self, carrier: Carrier, tmp_path: Path) -> None:
+        """Two workers with one slot each: while one naps, the other hears everything."""
+        carrier.worker(concurrency=1, sweep=60)
+        carrier.worker(concurrency=1, sweep=60)
+        nap = carrier.squidie.start(Slow, {"seconds": 3.0, "sign": str(tmp_path / "sign")})
+        eventually(lambda: _pids(tmp_path / "sign"), PATIENCE)
+
+        for number in range(5):
+            carrier.squidie.start(Quick, {"number": number}).result(timeout=1.0)
+
+        assert nap.snapshot().status == "running"
+
     def test_a_thousand_starts_ring_few_bells(self, carrier: Carrier) -> None:
         """At most one bell in a window and queue, and one more at its end."""
         carrier.worker()
@@ -244,7 +256,7 @@ def _rung(carrier: Carrier) -> int:
 def _facts(squidie: Squidie, run: Run, kind: str | None = None) -> Sequence[tuple[Any, ...]]:
     """The run's facts, to the byte."""
     wanted = text(
-        f"select seq, kind, body::text, encode(hash, 'hex') from {squidie.schema}.facts "  # noqa: S608 our own schema
+        f"select seq, kind, body::text, encode(hash, 'hex') from {squidie.schema}.facts "
         "where run_id = :run and (kind = :kind or cast(:kind as text) is null) order by seq"
     )
     with squidie.engine.connect() as connection:

@@ -35,9 +35,7 @@ class Guard:
 
     def folder(self, name: str = "") -> Path:
         """A new private temp folder with a short path, removed if we die before `remove`."""
-        place = tempfile.gettempdir()
-        place = place if len(place) <= _SOCKET_LIMIT else "/tmp"  # noqa: S108 (mkdtemp makes it private)
-        folder = Path(tempfile.mkdtemp(prefix=f"squidie-{name}", dir=place)).resolve()
+        folder = Path(tempfile.mkdtemp(prefix=f"squidie-{name}", dir=_place())).resolve()
         self._tell(("folder", str(folder)), ["folder", str(folder)])
         return folder
 
@@ -78,6 +76,13 @@ class Guard:
         if self._pipe is not None:
             os.close(self._pipe)
         self._pipe = None
+
+
+def _place() -> Path:
+    """The temp folder, unless its path is too long for sockets, or it is root's own and no other user may enter it."""
+    place = Path(tempfile.gettempdir()).resolve()
+    is_open = os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (place, *place.parents))
+    return place if is_open and len(str(place)) <= _SOCKET_LIMIT else Path("/tmp")  # noqa: S108 (mkdtemp makes it private)
 
 
 def _watchdog() -> int:

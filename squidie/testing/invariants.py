@@ -1,7 +1,7 @@
 """What must hold of every journal at every instant, as two views that must return no row.
 
-    assert violations(engine) == []          after every test, demo and benchmark
-    assert stuck(engine) == []               at rest: no fault, and nothing due for longer than the grace
+assert violations(engine) == []          after every test, demo and benchmark
+assert stuck(engine) == []               at rest: no fault, and nothing due for longer than the grace
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ def violations(engine: Engine, schema: str = "squidie", *, max_claims: int = 5) 
     with engine.connect() as connection:
         _define(connection, schema)
         connection.execute(text("select set_config('squidie.max_claims', :most, true)"), {"most": str(max_claims)})
-        rows = connection.execute(text("select violation, run_id, seq, step, detail from squidie_violation order by 1, 2, 3")).all()
+        rows = connection.execute(
+            text("select violation, run_id, seq, step, detail from squidie_violation order by 1, 2, 3")
+        ).all()
         connection.rollback()
-    return [f"{r.violation}: run {r.run_id} seq {r.seq} step {r.step}: {r.detail}" for r in rows] + unlike_facts(engine, schema)
+    return [f"{r.violation}: run {r.run_id} seq {r.seq} step {r.step}: {r.detail}" for r in rows] + unlike_facts(
+        engine, schema
+    )
 
 
 def stuck(engine: Engine, schema: str = "squidie", *, grace: float = 0.0) -> list[str]:
@@ -45,7 +49,9 @@ def unlike_facts(engine: Engine, schema: str = "squidie") -> list[str]:
     journal = Journal(engine, schema)
     wrong = []
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        listed = connection.execute(journal.sql("select run_id, rev, status, fold, state::text as state from {s}.runs")).all()
+        listed = connection.execute(
+            journal.sql("select run_id, rev, status, fold, state::text as state from {s}.runs")
+        ).all()
         for row in listed:
             run = heads.fold((each.at, each.fact) for each in facts.read(journal, connection, row.run_id))
             if row.state is not None and row.fold == FOLD and heads.decode(row.state) != run:
@@ -53,7 +59,9 @@ def unlike_facts(engine: Engine, schema: str = "squidie") -> list[str]:
             if run.anomalies:
                 wrong.append(f"anomaly: run {row.run_id}: {'; '.join(run.anomalies)}")
             if (row.status, row.rev) != (run.status.value, run.revision):
-                wrong.append(f"head_differs: run {row.run_id}: {row.status} at {row.rev}, facts say {run.status} at {run.revision}")
+                wrong.append(
+                    f"head_differs: run {row.run_id}: {row.status} at {row.rev}, facts say {run.status} at {run.revision}"
+                )
     return wrong
 
 

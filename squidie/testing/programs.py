@@ -101,14 +101,14 @@ def _link(programs: Path, target: Path) -> Path:
     for part in ("bin", "lib", "share"):
         _copy(root / part, inside / part)
     _copy(package.with_name(f"{POSTGRES_WHEEL}.libs"), target / f"{POSTGRES_WHEEL}.libs")
+    for folder, _, _ in os.walk(target):
+        Path(folder).chmod(0o755)  # whatever our umask
     return inside / "bin"
 
 
 def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
         shutil.copytree(source, target, copy_function=_link_or_copy)
-        for folder, _, _ in os.walk(target):
-            Path(folder).chmod(0o755)
 
 
 def _link_or_copy(source: str, target: str) -> None:

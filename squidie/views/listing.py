@@ -13,7 +13,7 @@ import msgspec
 from squidie.errors import InvalidArgument, RunNotFound
 from squidie.history.lifecycle import RunStatus
 from squidie.history.run import NodeStatus
-from squidie.journal import listing
+from squidie.journal import attempts, listing
 from squidie.views.states import Standing, State, Work, state_of_run, state_of_step
 
 if TYPE_CHECKING:
@@ -93,10 +93,16 @@ def list_runs(
         endings = listing.endings(journal, connection, [head.run_id for head in shown if head.ended_at is not None])
         done = listing.progress(journal, connection, ids)
         sizes = listing.sizes(journal, connection, {head.definition for head in shown})
-        now = listing.clock(journal, connection)
+        now = attempts.clock(journal, connection)
     tails = short_ids(ids)
     rows = tuple(
-        _row(head, tails[head.run_id], work.get(head.run_id, ()), endings.get(head.run_id), (done.get(head.run_id, 0), sizes.get(head.definition, 0)))
+        _row(
+            head,
+            tails[head.run_id],
+            work.get(head.run_id, ()),
+            endings.get(head.run_id),
+            (done.get(head.run_id, 0), sizes.get(head.definition, 0)),
+        )
         for head in shown
     )
     return RunPage(rows, _cursor(shown[-1]) if len(heads) > limit else None, now)
@@ -147,7 +153,7 @@ def _where(*, workflow: Any, status: Any, open_: Any, since: Any) -> dict[str, A
     if open_ is not None and not isinstance(open_, bool):
         raise InvalidArgument("open", "is true or false")
     if status is not None or open_ is not None:
-        where["statuses"] = listing.Texts(sorted(_statuses(status, open_)))
+        where["statuses"] = sorted(_statuses(status, open_))
     if since is not None:
         if not isinstance(since, datetime) or since.tzinfo is None:
             raise InvalidArgument("since", "is a datetime with a time zone")
@@ -165,7 +171,9 @@ def _statuses(status: Any, open_: bool | None) -> set[RunStatus]:
 
 
 def _row(head: Any, short_id: str, work: Sequence[Any], ending: Any, progress: tuple[int, int]) -> RunRow:
-    states = [(state_of_step(Standing(NodeStatus.OPEN, work_of(row), run_is_open=True, now=row.now)), row) for row in work]
+    states = [
+        (state_of_step(Standing(NodeStatus.OPEN, work_of(row), run_is_open=True, now=row.now)), row) for row in work
+    ]
     state = state_of_run(head.status, (each for each, _ in states))
     first = next((row for each, row in states if each is state), None)
     return RunRow(

@@ -171,7 +171,11 @@ def error_of(record: ErrorRecord, step: str | None = None) -> dict[str, Any]:
 def _ending(fact: Fact, spec: Spec | None, before: Iterable[Fact]) -> tuple[str, Any, dict[str, Any] | None]:
     match fact:
         case RunCompleted():
-            return RunStatus.COMPLETED.value, _leaves(fact, spec, before) if fact.leaves and spec else plain(fact.output), None
+            return (
+                RunStatus.COMPLETED.value,
+                _leaves(fact, spec, before) if fact.leaves and spec else plain(fact.output),
+                None,
+            )
         case RunFailed():
             return RunStatus.FAILED.value, None, error_of(fact.error, fact.step)
         case RunCancelled():
@@ -183,7 +187,11 @@ def _ending(fact: Fact, spec: Spec | None, before: Iterable[Fact]) -> tuple[str,
 def _leaves(fact: RunCompleted, spec: Spec, before: Iterable[Fact]) -> Any:
     """An output that was too large to be said twice, from the facts of its steps."""
     names = {node.name: node.output_name for node in spec.nodes if node.output_name in fact.leaves}
-    found = {names[each.step]: plain(each.output) for each in before if isinstance(each, AttemptCompleted) and each.step in names}
+    found = {
+        names[each.step]: plain(each.output)
+        for each in before
+        if isinstance(each, AttemptCompleted) and each.step in names
+    }
     return next(iter(found.values())) if len(fact.leaves) == 1 else found
 
 
@@ -192,10 +200,14 @@ def _read(journal: Journal, connection: Connection, run_id: UUID) -> _Reading:
     if head is None:
         raise RunNotFound(run_id)
     if head.spec is None:
-        raise CorruptHistory("the journal does not hold the definition that the run started with", details={"run_id": str(run_id)})
+        raise CorruptHistory(
+            "the journal does not hold the definition that the run started with", details={"run_id": str(run_id)}
+        )
     rows = facts.read(journal, connection, run_id)
     if not rows or not isinstance(rows[0].fact, RunStarted):
-        raise CorruptHistory(f"the history of run {run_id} does not begin with its start", details={"run_id": str(run_id), "seq": 1})
+        raise CorruptHistory(
+            f"the history of run {run_id} does not begin with its start", details={"run_id": str(run_id), "seq": 1}
+        )
     work = {row.step: row for row in listing.open_work(journal, connection, [run_id])}
     return _Reading(head, Spec.from_json(head.spec), fold((row.at, row.fact) for row in rows), rows, work)
 
@@ -203,7 +215,9 @@ def _read(journal: Journal, connection: Connection, run_id: UUID) -> _Reading:
 def _step(reading: _Reading, node: Node) -> StepView:
     reached = reading.run.nodes.get(node.name)
     row = reading.work.get(node.name)
-    standing = Standing(reached.status if reached else None, work_of(row) if row else None, reading.run.is_open, reading.head.now)
+    standing = Standing(
+        reached.status if reached else None, work_of(row) if row else None, reading.run.is_open, reading.head.now
+    )
     view = StepView(
         name=node.name,
         state=state_of_step(standing),
@@ -214,7 +228,9 @@ def _step(reading: _Reading, node: Node) -> StepView:
     )
     if reached is None or reached.status is NodeStatus.SKIPPED:
         return view
-    view = msgspec.structs.replace(view, attempt=reached.attempt, claims=reached.claims, lost=reached.lost, **_told(reading, node.name))
+    view = msgspec.structs.replace(
+        view, attempt=reached.attempt, claims=reached.claims, lost=reached.lost, **_told(reading, node.name)
+    )
     if row is None:
         return view
     claims = reached.claims + bool(row.claimed)

@@ -76,6 +76,7 @@ class _Binding:
     given: Mapping[str, dict[str, Path]]
     issues: list[Issue] = field(default_factory=list)
     derived: dict[str, PayloadField] = field(default_factory=dict)
+    underivable: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         contracts = (self.spec.payload, *(each.payload or () for each in self.spec.triggers))
@@ -179,7 +180,7 @@ class _Binding:
 
     def _look_for_nothing(self, step: str, parameter: Parameter) -> None:
         """Its own default applies; without one it is an issue."""
-        if parameter.has_default or parameter.name in self.derived:
+        if parameter.has_default or parameter.name in self.underivable:
             return
         elsewhere = [node.name for node in self.spec.nodes if node.output_name == parameter.name and node.name != step]
         said = f"; {elsewhere[0]} has an output of this name, but does not come before this step" if elsewhere else ""
@@ -218,6 +219,7 @@ class _Binding:
         found, issues = field_of(Member(name, annotation, default), f"payload.{name}")
         if not parameter.has_default:  # a default that is no JSON, or of a type of its own, is the function's affair
             self.issues += issues
+            self.underivable |= {parameter.name} if issues else set()
         return found
 
     def _is_provided(self, step: str, parameter: Parameter, outputs: set[str]) -> bool:

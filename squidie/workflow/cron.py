@@ -29,6 +29,7 @@ _FIELDS = re.compile(r"[0-9A-Za-z*,/#-]{1,120}( [0-9A-Za-z*,/#-]{1,120}){4}\Z")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}\Z")
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _DAY = timedelta(hours=26)
+_PART = timedelta(minutes=15)
 
 
 def normalise(expression: str) -> str:
@@ -77,11 +78,35 @@ def zone(name: str) -> ZoneInfo:
 def next_after(expression: str, timezone: str, after: datetime) -> datetime:
     """The first window later than `after` (aware), in UTC. The expression may be any that `normalise` takes."""
     text, local = NAMES.get(expression.lower(), expression), zone(timezone)
-    fires = CronSim(text, after.astimezone(_tz(local)))
+    found = _first(text, local, after, after)
+    jump = _jump(local, after - timedelta(hours=1), found)
+    if jump is None:
+        return found
+    return min(found, *(_first(text, local, jump + part * _PART, after) for part in range(1, 17)))
+
+
+def _first(text: str, local: ZoneInfo, start: datetime, after: datetime) -> datetime:
+    fires = CronSim(text, start.astimezone(_tz(local)))
     found = _utc(next(fires))
     while found <= after:  # in the repeated hour the local clock has gone back
         found = _utc(next(fires))
     return found
+
+
+def _jump(local: ZoneInfo, low: datetime, high: datetime) -> datetime | None:
+    """When, between the two, the local clock jumped by a part of an hour.
+
+    From an hour cut by such a jump cronsim walks on by whole hours, past the minute that it looks for: it is then asked
+    again from each quarter of an hour.
+    """
+    before = low.astimezone(local).utcoffset() or timedelta()
+    change = (high.astimezone(local).utcoffset() or timedelta()) - before
+    if not change % timedelta(hours=1):
+        return None
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        low, high = (middle, high) if middle.astimezone(local).utcoffset() == before else (low, middle)
+    return high.replace(microsecond=0) - timedelta(seconds=1)
 
 
 def latest_before(expression: str, timezone: str, before: datetime, *, inclusive: bool = False) -> datetime:
@@ -103,7 +128,7 @@ def latest_before(expression: str, timezone: str, before: datetime, *, inclusive
 
 
 def _tz(local: ZoneInfo) -> Any:
-    """The one UTC that cronsim knows that needs no care."""
+    """For cronsim only one UTC is free of daylight saving."""
     return UTC if local.key in ("UTC", "Etc/UTC") else local
 
 

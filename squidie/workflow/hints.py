@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, ForwardRef, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,11 +85,13 @@ def _is_harmless(text: str) -> bool:
 
 
 def _texts(annotation: Any) -> list[str]:
-    """The texts that are still to be looked up inside an annotation; the values of a `Literal` are no such texts."""
+    """The texts still to be looked up inside an annotation; values of a `Literal` and notes are no such texts."""
     if isinstance(annotation, str):
         return [annotation]
     if isinstance(annotation, ForwardRef):
         return [annotation.__forward_arg__]
     if get_origin(annotation) is Literal:
         return []
+    if get_origin(annotation) is Annotated:
+        return _texts(get_args(annotation)[0])
     return [text for part in get_args(annotation) for text in _texts(part)]

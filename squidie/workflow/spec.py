@@ -1,6 +1,7 @@
 """A workflow as plain, frozen data: what every other part of Squidie reads, wherever the workflow was written.
 
-A `Spec` is JSON-safe: `spec.to_json()` and `Spec.from_json()` are inverse. Durations are seconds. Names are `[A-Za-z_][A-Za-z0-9_]*`, at most 64 long.
+A `Spec` is JSON-safe: `spec.to_json()` and `Spec.from_json()` are inverse. Durations are seconds. Names are `[A-Za-
+z_][A-Za-z0-9_]*`, at most 64 long.
 """
 
 from __future__ import annotations
@@ -54,10 +55,11 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
 class Retry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """When to try a step again after an exception.
 
-    `max_attempts` counts all attempts, the first one too. The delay after attempt k is `min * factor**(k-1)` (exponential), `min * k` (linear) or
-    `min` (fixed), in seconds, at most `max`; then jitter: `True` draws between zero and the delay, a number is the fraction of it that is drawn.
-    `on` and `never` name exceptions as `module:QualName` (a class is welcome where a workflow is declared); an empty `on` means every `Exception`.
-    `within` (seconds since the first attempt was opened) bounds the whole.
+    `max_attempts` counts all attempts, the first one too. The delay after attempt k is `min * factor**(k-1)`
+    (exponential), `min * k` (linear) or `min` (fixed), in seconds, at most `max`; then jitter: `True` draws between
+    zero and the delay, a number is the fraction of it that is drawn. `on` and `never` name exceptions as
+    `module:QualName` (a class is welcome where a workflow is declared); an empty `on` means every `Exception`. `within`
+    (seconds since the first attempt was opened) bounds the whole.
     """
 
     max_attempts: int
@@ -99,8 +101,9 @@ class Trigger(_Data, frozen=True, kw_only=True):
 class Node(_Data, frozen=True, kw_only=True):
     """One node of the graph.
 
-    `input` maps each parameter of the action to an absolute path: `payload.order_id`, `reserve.hold_id` (the output named `reserve`), `schedule.window.start`,
-    `error.message`, or `ctx` for the step's context. A trailing `?` makes a path optional: the parameter's own default then applies.
+    `input` maps each parameter of the action to an absolute path: `payload.order_id`, `reserve.hold_id` (the output
+    named `reserve`), `schedule.window.start`, `error.message`, or `ctx` for the step's context. A trailing `?` makes a
+    path optional: the parameter's own default then applies.
     """
 
     name: str
@@ -120,7 +123,14 @@ class Node(_Data, frozen=True, kw_only=True):
         return self.output or self.name
 
 
-class Edge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename={"source": "from", "target": "to"}):
+class Edge(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename={"source": "from", "target": "to"},
+):
     """From one node to another (or to `end`), taken when the source ends with that outcome."""
 
     source: str
@@ -161,12 +171,22 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
 
     @cached_property
     def read_later(self) -> frozenset[str]:
-        """The steps whose output a later step may read, or the run's own output is made of. A step that takes `ctx` may read everything before it."""
-        found = {node.name for node in self.nodes if self.is_leaf(node.name)}
+        """The steps whose output a later step may read, or the run's own output is made of.
+
+        A step that takes `ctx` may read everything before it.
+        """
+        found = set(self.leaves)
         for node in self.nodes:
             roots = {path.partition(".")[0].rstrip("?") for path in node.input.values()}
-            found |= {name for name in self.before(node.name) if "ctx" in roots or self.by_name[name].output_name in roots}
+            found |= {
+                name for name in self.before(node.name) if "ctx" in roots or self.by_name[name].output_name in roots
+            }
         return frozenset(found)
+
+    @cached_property
+    def leaves(self) -> tuple[str, ...]:
+        """The steps with which a path can end well."""
+        return tuple(node.name for node in self.nodes if self.is_leaf(node.name))
 
     def is_leaf(self, step: str) -> bool:
         """Whether a path ends well with this step."""

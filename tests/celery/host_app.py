@@ -1,4 +1,4 @@
-"""A host's own Celery app into which Squidie is installed; the test says by `HOST_CONF` how hostile its settings are."""
+"""A host's own Celery app into which Squidie is installed; a test says by `HOST_CONF` how hostile it is."""
 
 from __future__ import annotations
 

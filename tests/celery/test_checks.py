@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from celery import Celery
 
 from squidie.errors import InvalidConfig, MissingConfig
-from squidie.testing import Redis
 from squidie_celery import create_app
 from squidie_celery.checks import at_boot, findings
+
+if TYPE_CHECKING:
+    from squidie.testing import Redis
 
 WISE: dict[str, Any] = {
     "broker_transport_options": {"socket_timeout": 2},

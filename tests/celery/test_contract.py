@@ -1,4 +1,4 @@
-"""The contract of delivery, over Celery and a real Redis: by an app of our own, and inside a host's app that makes it hard."""
+"""The contract of delivery, over Celery and a real Redis: by an app of our own, and in a host's that makes it hard."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ HERE = Path(__file__).parent
 class CeleryCarrier:
     """Bells are messages in Redis lists."""
 
-    def __init__(self, target: str, app: Celery, database: str, redis: Redis, **env: str) -> None:
+    def __init__(self, target: str, app: Celery, database_url: str, redis: Redis, **env: str) -> None:
         self._target, self._app, self._redis = target, app, redis
         self._env = {
-            "SQUIDIE_DATABASE_URL": database,
+            "SQUIDIE_DATABASE_URL": database_url,
             "SQUIDIE_DELIVERY": "squidie_celery:CeleryDelivery",
             "SQUIDIE_APP": "squidie.testing.contract_worker:squidie",
             **env,
         }
         self._workers: list[Process] = []
-        self.squidie = contract_squidie(CeleryDelivery(app), database)
+        self.squidie = contract_squidie(CeleryDelivery(app), database_url)
 
     def worker(self, *queues: str, concurrency: int = 2, sweep: float = 0.5, pool: str = "prefork") -> Process:
         served = [self._app.conf.task_default_queue if queue == "default" else queue for queue in queues or ["default"]]
@@ -80,9 +80,9 @@ class TestOurOwnApp(DeliveryContract, BrokerContract):
     """`celery -A celery_app worker`, the reference deployment."""
 
     @pytest.fixture
-    def carrier(self, database: str, redis: Redis) -> Iterator[CeleryCarrier]:
+    def carrier(self, database_url: str, redis: Redis) -> Iterator[CeleryCarrier]:
         app = create_app(redis.url, set_as_current=False)
-        carrier = CeleryCarrier("celery_app", app, database, redis, SQUIDIE_REDIS_URL=redis.url)
+        carrier = CeleryCarrier("celery_app", app, database_url, redis, SQUIDIE_REDIS_URL=redis.url)
         yield carrier
         carrier.close()
 
@@ -104,15 +104,18 @@ HOSTILE: dict[str, Any] = {
     "task_routes": {"*": {"queue": "nowhere"}},
     "task_time_limit": 1,
     "task_compression": "gzip",
+    "worker_disable_prefetch": True,
 }
 
 
 class TestAHostsApp(DeliveryContract):
-    """Late acknowledgement, rate limits, time limits of a second: none of it reaches the bells, and the facts are the same."""
+    """Late acknowledgement, rate limits, time limits of a second: none of it reaches the bells."""
 
     @pytest.fixture
-    def carrier(self, database: str, redis: Redis) -> Iterator[CeleryCarrier]:
+    def carrier(self, database_url: str, redis: Redis) -> Iterator[CeleryCarrier]:
         app = Celery("host", broker=redis.url, set_as_current=False)
-        carrier = CeleryCarrier("host_app", app, database, redis, HOST_BROKER=redis.url, HOST_CONF=json.dumps(HOSTILE))
+        carrier = CeleryCarrier(
+            "host_app", app, database_url, redis, HOST_BROKER=redis.url, HOST_CONF=json.dumps(HOSTILE)
+        )
         yield carrier
         carrier.close()

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from squidie.migrate import upgrade
-from squidie.testing import Process, Services, eventually
+from squidie.testing import Process, eventually
 from squidie.testing.contract_app import contract_squidie
 from squidie.testing.delivery import DeliveryContract
 from squidie_notify import NotifyDelivery
@@ -40,7 +39,7 @@ class NotifyCarrier:
         eventually(lambda: self._listening() > before, 15.0, why=worker.log_text)
         return worker
 
-    def forge(self, named: str, heard_by: str) -> None:  # noqa: ARG002 everybody hears everything
+    def forge(self, named: str, heard_by: str) -> None:
         self._notify(named)
 
     def litter(self) -> None:
@@ -65,20 +64,11 @@ class NotifyCarrier:
             return int(connection.execute(asked).scalar_one())
 
 
-@pytest.fixture(scope="module")
-def services() -> Iterator[Services]:
-    with Services.start(redis=False) as services:
-        upgrade(services.database_url)
-        yield services
-
-
 @pytest.fixture
-def carrier(services: Services) -> Iterator[NotifyCarrier]:
-    database = services.new_database(template=services.database_url)
-    carrier = NotifyCarrier({"SQUIDIE_DATABASE_URL": database, "SQUIDIE_DELIVERY": "squidie_notify:NotifyDelivery"})
+def carrier(database_url: str) -> Iterator[NotifyCarrier]:
+    carrier = NotifyCarrier({"SQUIDIE_DATABASE_URL": database_url, "SQUIDIE_DELIVERY": "squidie_notify:NotifyDelivery"})
     yield carrier
     carrier.close()
-    services.drop_database(database)
 
 
 class TestNotify(DeliveryContract):

@@ -1,4 +1,4 @@
-"""What each parameter is bound to, level by level. `SEMANTICS` 1.10 to 1.14."""
+"""What each parameter is bound to, level by level (1.10 to 1.14)."""
 
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
@@ -8,6 +8,7 @@ import pytest
 from squidie.errors import InvalidSpec
 from squidie.workflow import PayloadField, StepContext, Workflow, cron, manual, step
 
+START = (manual("start"),)
 ORDER = [PayloadField(name="order", type="object"), PayloadField(name="email", type="string", nullable=True)]
 
 
@@ -28,7 +29,7 @@ def loose() -> Maybe: ...
 def nothing() -> Hold | None: ...
 
 
-def declare(*calls, payload=ORDER, triggers=(manual("start"),), **options):
+def declare(*calls, payload=ORDER, triggers=START, **options):
     """A chain of steps named s0, s1, and so on; `options` are those of the last one."""
     steps = {f"s{n}": step(call, **(options if n == len(calls) - 1 else {})) for n, call in enumerate(calls)}
     flow = None
@@ -66,7 +67,8 @@ def test_an_output_comes_before_a_field_of_a_declared_return_type():
 
     named = type("W", (Workflow,), {
         "triggers": [manual("start")], "payload": ORDER,
-        "a": (a := step(typed)), "b": (b := step(hold_id, output="hold_id")), "c": (c := step(lambda hold_id: 0)), "flow": a >> b >> c,
+        "a": (a := step(typed)), "b": (b := step(hold_id, output="hold_id")), "c": (c := step(lambda hold_id: 0)),
+        "flow": a >> b >> c,
     })  # fmt: skip
     assert named.spec.nodes[-1].input == {"hold_id": "hold_id"}
 
@@ -129,7 +131,20 @@ def test_an_explicit_path_becomes_absolute(written, absolute):
 
 
 @pytest.mark.parametrize(
-    "path", ["nobody.total", "payload.nothing", "payload.email.deeper", "", ".", "a..b", 5, None, [], {"from": "order"}, "error.message"]
+    "path",
+    [
+        "nobody.total",
+        "payload.nothing",
+        "payload.email.deeper",
+        "",
+        ".",
+        "a..b",
+        5,
+        None,
+        [],
+        {"from": "order"},
+        "error.message",
+    ],
 )
 def test_an_explicit_path_that_leads_nowhere_is_refused(path):
     assert refused(first, lambda x: 0, input={"x": path}) >= {("s1.x", "unknown_input_path")}
@@ -182,7 +197,7 @@ def test_the_schedule_is_there_for_certain_only_if_nothing_else_starts_the_run()
 
 
 def test_outputs_of_one_name_clash():
-    assert refused(first, first, output="s0") == {("steps.s1.output".replace("steps.", ""), "output_clash")}
+    assert refused(first, first, output="s0") == {("s1.output", "output_clash")}
     assert refused(first, output="email") == {("s0.output", "output_clash")}
 
 
@@ -233,5 +248,5 @@ def test_a_parameter_of_a_type_that_no_payload_has_is_refused_unless_it_has_a_de
     def needs(session: Session): ...
     def brings(session: Session = Session()): ...  # noqa: B008
 
-    assert refused(needs, payload=None) >= {("payload.session", "unknown_payload_type")}
+    assert refused(needs, payload=None) == {("payload.session", "unknown_payload_type")}
     assert inputs(brings, payload=None) == {}

@@ -1,11 +1,23 @@
-"""Declaring a workflow in Python: the algebra of `>>`, options, triggers, inheritance, and issues. `SEMANTICS` 1.1 to 1.6."""
+"""Declaring a workflow in Python: the algebra of `>>`, options, triggers, inheritance, issues (1.1 to 1.6)."""
 
 import functools
 
 import pytest
 
 from squidie.errors import InvalidArgument, InvalidSpec
-from squidie.workflow import Edge, Outcome, PayloadField, Retry, Spec, Workflow, cron, manual, step, to_spec, validate_spec
+from squidie.workflow import (
+    Edge,
+    Outcome,
+    PayloadField,
+    Retry,
+    Spec,
+    Workflow,
+    cron,
+    manual,
+    step,
+    to_spec,
+    validate_spec,
+)
 from squidie.workflow.issues import Issue, Severity, errors
 from squidie.workflow.spec import Backoff
 
@@ -88,9 +100,11 @@ def test_the_spec_says_what_the_class_says():
         """
 
         version = "2"
-        triggers = [manual("placed"), cron("nightly", "@daily", timezone="Europe/Oslo")]
+        triggers = (manual("placed"), cron("nightly", "@daily", timezone="Europe/Oslo"))
         reserve = step(f, output="hold", queue="parcels", priority=3)
-        charge = step(g, retry=Retry(5, min="1s", max="1m", on=ValueError, never=["KeyError"], within="2h"), irreversible=True)
+        charge = step(
+            g, retry=Retry(5, min="1s", max="1m", on=ValueError, never=["KeyError"], within="2h"), irreversible=True
+        )
         flow = reserve >> charge
 
     spec = to_spec(Fulfilment)
@@ -103,11 +117,21 @@ def test_the_spec_says_what_the_class_says():
         ("nightly", "cron", "Europe/Oslo"),
     ]
     reserve, charge = spec.nodes
-    assert (reserve.action, reserve.output_name, reserve.queue, reserve.priority) == (f"{__name__}:f", "hold", "parcels", 3)
+    assert (reserve.action, reserve.output_name, reserve.queue, reserve.priority) == (
+        f"{__name__}:f",
+        "hold",
+        "parcels",
+        3,
+    )
     assert charge.irreversible
     assert charge.retry.on == ("builtins:ValueError",)
     assert charge.retry.never == ("builtins:KeyError",)
-    assert (charge.retry.max_attempts, charge.retry.min, charge.retry.max, charge.retry.within) == (5, 1.0, 60.0, 7200.0)
+    assert (charge.retry.max_attempts, charge.retry.min, charge.retry.max, charge.retry.within) == (
+        5,
+        1.0,
+        60.0,
+        7200.0,
+    )
     assert charge.retry.backoff is Backoff.EXPONENTIAL
     assert spec.edges == (Edge(source="reserve", target="charge", on=Outcome.OK),)
     assert set(Fulfilment.actions) == {f"{__name__}:f", f"{__name__}:g"}
@@ -159,7 +183,7 @@ def test_every_issue_of_a_class_comes_at_once():
     with pytest.raises(InvalidSpec) as caught:
 
         class Broken(Workflow):
-            triggers = [cron("nightly", "never")]
+            triggers = cron("nightly", "never")
             charge = step(f, retry=Retry(5, max="for ever"), timeout="2m", priority="high")
             tell = step("not a function")
 

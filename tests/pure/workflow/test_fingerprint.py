@@ -1,4 +1,4 @@
-"""The identity of a definition. `SEMANTICS` 1.3."""
+"""The identity of a definition (1.3)."""
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ def pack(load) -> str:
 class Parcel(Workflow):
     """From order to parcel."""
 
-    triggers = [manual("start")]
+    triggers = manual("start")
     load = step(load, retry=Retry(3, min="1s"))
     pack = step(pack)
     flow = load >> pack

@@ -1,4 +1,4 @@
-"""Every issue code that a spec can have: a spec that yields it, with its path. `SEMANTICS` 1.1, 1.2 and the issue codes of section 1."""
+"""Every issue code that a spec can have: a spec that yields it, with its path (1.1, 1.2)."""
 
 import copy
 
@@ -59,7 +59,11 @@ ALONE = [
     ("?", "unknown_field", {**SOUND, 7: "a key that is no text"}),
     ("name", "invalid_name", changed(name="no name")),
     ("name", "invalid_name", changed(name="N" * 65)),
-    ("steps[2]", "invalid_name", changed(nodes__2__name="a-b", edges__1=SOUND["edges"][0], edges=[*SOUND["edges"][::2]])),
+    (
+        "steps[2]",
+        "invalid_name",
+        changed(nodes__2__name="a-b", edges__1=SOUND["edges"][0], edges=[*SOUND["edges"][::2]]),
+    ),
     ("steps.ship.output", "reserved_name", changed(nodes__2__output="error")),
     ("steps.ship.output", "invalid_name", changed(nodes__2__output="a.b")),
     ("version", "invalid_version", changed(version="v" * 129)),
@@ -75,7 +79,11 @@ ALONE = [
     ("triggers[0]", "invalid_trigger", changed(triggers__0=3, triggers__more={"name": "placed"})),
     ("triggers.placed", "duplicate_trigger", changed(triggers__more={"name": "placed"})),
     ("triggers.nightly.expression", "invalid_cron_expression", changed(triggers__more={**CRON, "expression": "often"})),
-    ("triggers.nightly.expression", "invalid_cron_expression", changed(triggers__more={**CRON, "expression": "@reboot"})),
+    (
+        "triggers.nightly.expression",
+        "invalid_cron_expression",
+        changed(triggers__more={**CRON, "expression": "@reboot"}),
+    ),
     (
         "triggers.nightly.expression",
         "invalid_cron_expression",
@@ -190,7 +198,9 @@ def test_a_graph_without_a_first_step_has_a_cycle_too():
 
 
 def test_a_cycle_names_its_steps_and_not_those_behind_it():
-    (issue,) = validate_spec(changed(edges__more={"from": "charge", "to": "reserve"}, nodes__more={"name": "first", "action": "a:b"}))[:1]
+    (issue,) = validate_spec(
+        changed(edges__more={"from": "charge", "to": "reserve"}, nodes__more={"name": "first", "action": "a:b"})
+    )[:1]
 
     assert issue.code == "cycle"
     assert issue.details == {"steps": ["reserve", "charge"]}
@@ -204,7 +214,8 @@ def test_all_issues_come_together():
 
     codes = {issue.code for issue in validate_spec(spec)}
     assert codes == {
-        "invalid_name", "invalid_trigger", "unknown_payload_type", "invalid_retry", "unknown_input_path", "unknown_edge_source",
+        "invalid_name", "invalid_trigger", "unknown_payload_type", "invalid_retry", "unknown_input_path",
+        "unknown_edge_source",
     }  # fmt: skip
 
 

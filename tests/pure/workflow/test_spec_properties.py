@@ -1,4 +1,4 @@
-"""What holds for every value and every spec. `SEMANTICS` 1.1 and 1.3."""
+"""What holds for every value and every spec (1.1 and 1.3)."""
 
 import random
 
@@ -10,16 +10,37 @@ from squidie.workflow import Edge, Node, Outcome, PayloadField, Spec, Trigger, f
 from squidie.workflow.fingerprint import canonical
 from squidie.workflow.spec import Backoff, Retry, TriggerKind
 
-KEYS = ["name", "triggers", "nodes", "edges", "payload", "version", "kind", "action", "input", "retry", "from", "to", "on", "max_attempts", "type",
+KEYS = ["name", "triggers", "nodes", "edges", "payload", "version", "kind", "action", "input", "retry", "from", "to",
+        "on", "max_attempts", "type",
         "default", "enum", "expression", "timezone", "output", "queue", "priority", "items", "format"]  # fmt: skip
-texts = st.sampled_from(["a", "b", "end", "ok", "error", "cron", "0 3 * * *", "payload.a", "a.b?", "UTC", "string", "array", "", "\ud800", "\0"])
+texts = st.sampled_from(
+    [
+        "a",
+        "b",
+        "end",
+        "ok",
+        "error",
+        "cron",
+        "0 3 * * *",
+        "payload.a",
+        "a.b?",
+        "UTC",
+        "string",
+        "array",
+        "",
+        "\ud800",
+        "\0",
+    ]
+)
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | texts | st.text(max_size=5)
 values = st.recursive(
     leaves,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | texts, inner, max_size=6),
     max_leaves=25,
 )
-fields = st.fixed_dictionaries({}, optional={key: values for key in ("name", "triggers", "nodes", "edges", "payload", "version")})
+fields = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("name", "triggers", "nodes", "edges", "payload", "version"), values)
+)
 names = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
 optional_numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False, min_value=0, max_value=1e6)
 retries = st.builds(
@@ -43,8 +64,16 @@ nodes = st.builds(
     irreversible=st.booleans(),
 )
 plain_values = st.none() | st.booleans() | st.integers(-9, 9) | names | st.just(msgspec.UNSET)
-payloads = st.lists(st.builds(PayloadField, name=names, type=names, default=plain_values, minimum=optional_numbers), max_size=3).map(tuple)
-triggers = st.builds(Trigger, name=names, kind=st.sampled_from(TriggerKind), payload=st.none() | payloads, input=st.dictionaries(names, names))
+payloads = st.lists(
+    st.builds(PayloadField, name=names, type=names, default=plain_values, minimum=optional_numbers), max_size=3
+).map(tuple)
+triggers = st.builds(
+    Trigger,
+    name=names,
+    kind=st.sampled_from(TriggerKind),
+    payload=st.none() | payloads,
+    input=st.dictionaries(names, names),
+)
 edges = st.builds(Edge, source=names, target=names, on=st.sampled_from(Outcome))
 specs = st.builds(
     Spec,

@@ -1,0 +1,98 @@
+"""The demo from curtain to curtain."""
+
+from __future__ import annotations
+
+import signal
+import time
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from squidie.errors import SquidieError
+from squidie_celery.demo import checkout
+from squidie_celery.demo.scenes import Scenes, TooSlow, perform
+from squidie_celery.demo.screen import Screen
+from squidie_celery.demo.stage import Stage
+from squidie_celery.demo.tally import Books
+from squidie_celery.demo.verdict import RULES, Evidence, closing, gather
+
+if TYPE_CHECKING:
+    from squidie_celery.demo.scenes import Deeds
+
+PAUSE, NO_PAUSE = 0.8, 0.2
+INTERRUPTED = 130
+STORY = "validate → reserve → charge → (ship ∥ tell) → close"
+
+
+def play(*, fast: bool, keep: bool, no_kill: bool, orders: int, postgres: str | None, redis: str | None) -> int:
+    """Play it; the exit code. Ctrl-C ends it and everything that it has started."""
+    began = monotonic()
+    screen = Screen()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with Stage(checkout.find(), postgres=postgres, redis=redis) as stage:
+            return _play(stage, screen, orders, began, kill=not no_kill, keep=keep, pause=NO_PAUSE if fast else PAUSE)
+    except KeyboardInterrupt:
+        screen.line("Stopped; everything that was started has ended.")
+        return INTERRUPTED
+    except SquidieError as error:
+        screen.event("✕", str(error))
+        return error.exit_code
+
+
+def _play(stage: Stage, screen: Screen, count: int, began: float, *, kill: bool, keep: bool, pause: float) -> int:
+    screen.line(f"squidie demo · {stage.title} · lease {checkout.LEASE} s, sweep {checkout.SWEEP} s", "bold")
+    screen.event("✓", f"journal ready ({monotonic() - began:.1f} s)")
+    orders = checkout.orders(stage.root, count)
+    books = Books(stage.squidie, count)
+    screen.line()
+    screen.line(f"{count} orders, each {STORY}")
+    try:
+        with screen:
+            deeds = perform(Scenes(stage, screen, books, orders, pause=pause), kill=kill, flush=kill and stage.may_flush)
+    except (TooSlow, AssertionError) as error:
+        screen.event("✕", str(error))
+        return 1
+    evidence = gather(stage.squidie, books, orders, deeds)
+    is_well = _judge(screen, evidence)
+    screen.line()
+    screen.line(closing(evidence, monotonic() - began), "bold green" if is_well else "bold red")
+    _what_next(stage, screen, evidence, keep=keep)
+    return 0 if is_well else 1
+
+
+def _judge(screen: Screen, evidence: Evidence) -> bool:
+    """Each promise, kept or not; and why orders were refused."""
+    screen.line()
+    is_well = True
+    for rule in RULES:
+        faults = list(rule.faults(evidence))
+        is_well = is_well and not faults
+        screen.event("✕" if faults else "✓", rule.said)
+        for fault in faults[:10]:
+            screen.line(f"      {fault}")
+    called = sum(evidence.calls.values())
+    booked = sum(times for times, _ in evidence.booked.values())
+    lost = len(evidence.lost_claims)
+    screen.event("·", f"claims that lost their worker: {lost}; calls to the gateway: {called}; charges in the ledger: {booked}")
+    screen.line()
+    screen.table(("REFUSED", "REASON", ""), [(row.order_id, row.code or "none", row.message or "") for row in evidence.refused])
+    return is_well
+
+
+def _what_next(stage: Stage, screen: Screen, evidence: Evidence, *, keep: bool) -> None:
+    source = stage.root / checkout.WORKFLOWS
+    lines = len(source.read_text(encoding="utf-8").splitlines())
+    screen.line(f"The workflow: {checkout.WORKFLOWS} ({lines} lines). Its steps: examples/fulfilment/tasks.py, plain functions.")
+    if not keep:
+        screen.line("Look around:  squidie demo --keep     leaves everything running until Ctrl-C")
+        return
+    screen.line("Everything is still running. In another terminal:")
+    for name in ("SQUIDIE_DATABASE_URL", "SQUIDIE_REDIS_URL", "SQUIDIE_APP"):
+        screen.line(f"  export {name}='{stage.told[name]}'")
+    screen.line("  squidie ls")
+    for charging in evidence.deeds.killed:
+        run = stage.squidie.start("Fulfilment", evidence.orders[charging.order_id], key=charging.order_id)
+        screen.line(f"  squidie show {run.id}     # {charging.order_id}, whose worker was killed")
+    screen.line("Ctrl-C ends all of it.")
+    while True:
+        time.sleep(1)

@@ -1,0 +1,76 @@
+"""What plays: a private Postgres and Redis, two workers and a beat. Leaving the stage ends all of it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from squidie import migrate
+from squidie.testing import Beat, Services, Worker
+from squidie.testing.guard import guard
+from squidie_celery.demo import checkout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONCURRENCY = 2
+
+
+class Stage:
+    """Made by entering it; `postgres` and `redis` are URLs of servers of the host's own."""
+
+    def __init__(self, root: Path, *, postgres: str | None, redis: str | None) -> None:
+        self.root = root
+        self._given = {"SQUIDIE_DATABASE_URL": postgres, "SQUIDIE_REDIS_URL": redis}
+        self._ending = ExitStack()
+        self._workers: dict[str, Worker] = {}
+        self.services: Services
+        self.told: dict[str, str] = {}
+        self.squidie: Any = None
+
+    def __enter__(self) -> Self:
+        os.environ.update({name: url for name, url in self._given.items() if url})
+        with ExitStack() as ending:
+            self.services = ending.enter_context(Services.start())
+            url = self.services.database_url if self.services.owns_postgres else self.services.new_database()
+            self.told = checkout.environment(self.root, url, self.services.redis_url)
+            migrate.upgrade(url)
+            self.squidie = checkout.app(self.root, self.told)
+            ending.callback(self.squidie.close)
+            self._ending = ending.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.close()
+
+    @property
+    def title(self) -> str:
+        """What the services are."""
+        with self.squidie.engine.connect() as connection:
+            version = connection.exec_driver_sql("show server_version").scalar_one().split()[0]
+        redis = f"Valkey {self.services.redis.version}" if self.services.owns_redis else "your Redis"
+        return f"PostgreSQL {version} and {redis}"
+
+    @property
+    def may_flush(self) -> bool:
+        """Whether Redis is ours to empty."""
+        return self.services.owns_redis
+
+    @property
+    def workers(self) -> list[Worker]:
+        """The workers that are alive."""
+        return [worker for worker in self._workers.values() if worker.is_alive()]
+
+    def hire(self, name: str) -> Worker:
+        """Start a worker; whoever needs it waits for it."""
+        worker = Worker("celery_app", concurrency=CONCURRENCY, name=name, env=self.told, cwd=self.root)
+        self._workers[name] = self._ending.enter_context(worker)
+        return worker
+
+    def start_beat(self) -> Beat:
+        """Start beat, with its file where nobody sees it."""
+        folder = guard.folder("beat-")
+        self._ending.callback(guard.remove, folder)
+        options = ("-S", "squidie_celery.beat:Scheduler", "-s", str(folder / "schedule"))
+        return self._ending.enter_context(Beat("celery_app", *options, env=self.told, cwd=self.root))

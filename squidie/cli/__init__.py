@@ -1,0 +1,5 @@
+"""The command line: `squidie`, and `celery -A proj squidie`."""
+
+from squidie.cli.app import squidie as main
+
+__all__ = ["main"]

@@ -1,0 +1,94 @@
+"""The group itself, and whose `Squidie` its commands are about.
+
+Commands are loaded when they are invoked. What takes time (rich, SQLAlchemy, the application) is imported inside them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from squidie.cli.lazily import Commands
+from squidie.cli.setup import Setup
+
+
+
+
+COMMANDS = {
+    "ls": ("squidie.cli.runs:ls", "List runs, newest first."),
+    "show": ("squidie.cli.runs:show", "Show one run: why it is where it is, and its steps."),
+    "start": ("squidie.cli.act:start", "Start a run, or many."),
+    "run": ("squidie.cli.act:run", "Start a run and wait; the exit code is its result."),
+    "cancel": ("squidie.cli.act:cancel", "End runs now."),
+    "worker": ("squidie.cli.work:worker", "Work off queues without a broker."),
+    "migrate": ("squidie.cli.admin:migrate", "Create or upgrade the journal's schema."),
+    "doctor": ("squidie.cli.doctor:doctor", "Check everything that can be wrong around Squidie."),
+    "version": ("squidie.cli.admin:version", "Print the versions of Squidie and what it stands on."),
+}
+PLUGINS = "squidie.commands"
+
+
+class Squidies(Commands):
+    """Our group: errors of ours become a message, a hint and an exit code."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta["squidie.json"] = "--json" in args
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            ctx.exit(130)
+        except Exception as error:
+            ctx.exit(_told(ctx, error))
+
+
+def _told(ctx: click.Context, error: Exception) -> int:
+    """Say what went wrong, and give the exit code; what is not an error of Squidie's, click's or Postgres' is a bug, and keeps its traceback."""
+    from squidie.cli.failures import failure_of, tell  # noqa: PLC0415 (not before something fails)
+
+    failure = failure_of(error)
+    if failure is None:
+        raise error
+    setup = ctx.find_object(Setup)
+    if setup is not None and setup.verbose:
+        sys.excepthook(type(error), error, error.__traceback__)
+    tell(failure, as_json=bool(ctx.meta.get("squidie.json")))
+    return failure.exit_code
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click calls it so
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+        try:
+            click.echo(f"squidie {version('squidie')}")
+        except PackageNotFoundError:
+            click.echo("squidie, not installed")
+        ctx.exit()
+
+
+@click.group(name="squidie", cls=Squidies, commands_at=COMMANDS, plugins=PLUGINS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-A", "--app", metavar="MODULE:ATTR", help="Where your Squidie object is. Also SQUIDIE_APP, or [tool.squidie] app in pyproject.toml.")
+@click.option("--dsn", metavar="URL", help="The journal's database, where the code is not at hand. Also SQUIDIE_DATABASE_URL.")
+@click.option("--schema", default="squidie", show_default=True, help="The journal's schema, with --dsn.")
+@click.option("--no-color", is_flag=True, help="Plain text. Also NO_COLOR.")
+@click.option("--ascii", "only_ascii", is_flag=True, help="ASCII signs instead of glyphs.")
+@click.option("-v", "--verbose", is_flag=True, help="Show tracebacks of errors.")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version.")
+@click.pass_context
+def squidie(ctx: click.Context, app: str | None, dsn: str | None, schema: str, *, no_color: bool, only_ascii: bool, verbose: bool) -> None:
+    """Durable workflows for the Celery you already run."""
+    celery = getattr(ctx.obj, "app", None)  # under `celery -A proj squidie` our parent's object carries the app
+    ctx.obj = Setup(
+        app=app, dsn=dsn, schema=schema, celery=celery, no_color=no_color or "NO_COLOR" in os.environ, ascii=only_ascii, verbose=verbose
+    )
+    ctx.call_on_close(ctx.obj.close)
+
+

@@ -1,0 +1,60 @@
+"""A click group that knows its commands' names and imports none of them until one is invoked."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from squidie.errors import InvalidConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from importlib.metadata import EntryPoint
+
+
+class Commands(click.Group):
+    """`commands_at` maps a name to where its command is and what it does; `plugins` is an entry-point group that adds more."""
+
+    def __init__(self, *args: Any, commands_at: Mapping[str, tuple[str, str]], plugins: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._places = commands_at
+        self._group = plugins
+
+    @cached_property
+    def _plugins(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=self._group) if point.name not in self._places}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Ours in the order of declaration, then those of others."""
+        return [*self._places, *sorted(self._plugins), *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        if cmd_name in self._places:
+            module, _, name = self._places[cmd_name][0].partition(":")
+            command: click.Command = getattr(import_module(module), name)
+            return command
+        if cmd_name in self._plugins:
+            return _loaded(self._plugins[cmd_name])
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `--help`: without importing anything either."""
+        rows = [(name, about) for name, (_, about) in self._places.items()]
+        rows += [(name, f"From {point.module.partition('.')[0]}.") for name, point in sorted(self._plugins.items())]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _loaded(point: EntryPoint) -> click.Command:
+    try:
+        command = point.load()
+    except (ImportError, AttributeError) as error:
+        raise InvalidConfig(f"the command {point.name!r} cannot be loaded: {error}", hint="install what it needs, or the newer version of what brings it") from error
+    if not isinstance(command, click.Command):
+        raise InvalidConfig(f"the command {point.name!r} is no click command", hint=f"{point.value} must name one")
+    return command

@@ -1,0 +1,100 @@
+"""How things look: tables with glyphs for people, documents for programs. Data goes to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from squidie.views.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from squidie.cli.setup import Setup
+
+STYLES = {
+    State.NOT_STARTED: "dim",
+    State.QUEUED: "",
+    State.RUNNING: "blue",
+    State.WAITING: "cyan",
+    State.RETRYING: "yellow",
+    State.STALLED: "bold magenta",
+    State.COMPLETED: "green",
+    State.FAILED: "red",
+    State.CANCELLED: "dim",
+    State.SKIPPED: "dim",
+}
+_PLAIN = str.maketrans({"·": "-", "…": "...", "✓": "ok", "⚠": "!", "✕": "x", "→": "->"})
+
+
+class Screen:
+    """One terminal, or a pipe: what it can show, and how wide it is."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.ascii = setup.ascii or not _is_utf8(sys.stdout.encoding)
+        self.out = _console(setup, stderr=False)
+        self.err = _console(setup, stderr=True)
+
+    def badge(self, state: State, more: str = "") -> str:
+        """A glyph and a word, never a colour alone."""
+        sign = state.ascii if self.ascii else state.glyph
+        text = escape(f"{sign} {state.word}{f' {more}' if more else ''}")
+        return f"[{STYLES[state]}]{text}[/]" if STYLES[state] else text
+
+    def print(self, *lines: str) -> None:
+        """Lines with markup, wrapped at words."""
+        for line in lines:
+            self.out.print(self.plain(line), highlight=False, soft_wrap=not self.out.is_terminal)
+
+    def note(self, line: str) -> None:
+        """A line that is no data."""
+        self.err.print(self.plain(line), highlight=False, soft_wrap=not self.err.is_terminal)
+
+    def table(self, columns: Sequence[tuple[str, dict[str, Any]]], rows: Sequence[Sequence[str]]) -> None:
+        """A table without lines, as wide as it must be and no wider than the terminal."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
+        for title, options in columns:
+            table.add_column(title, **{"no_wrap": True, "overflow": "ellipsis", **options})
+        for row in rows:
+            table.add_row(*(self.plain(cell) for cell in row))
+        self.out.print(table)
+
+    def plain(self, text: str) -> str:
+        """The text as this terminal can show it."""
+        return text.translate(_PLAIN) if self.ascii else text
+
+
+def document(schema: str, body: Any) -> None:
+    """One JSON document on stdout, named and versioned."""
+    plain = msgspec.to_builtins(body)
+    text = msgspec.json.format(msgspec.json.encode({"schema": schema, **plain}), indent=2)
+    click.echo(text.decode())
+
+
+def stamp(at: datetime | None, now: datetime | None = None) -> str:
+    """A time of the database, in UTC: the day is left out where it is today's."""
+    if at is None:
+        return ""
+    return f"{at:%H:%M:%S}" if now is not None and at.date() == now.date() else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def json_lines(value: Any) -> list[str]:
+    """A value as indented JSON, line by line."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode().splitlines()
+
+
+def _console(setup: Setup, *, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 200
+    return Console(stderr=stderr, no_color=setup.no_color or None, width=width, soft_wrap=False, emoji=False)
+
+
+def _is_utf8(encoding: str | None) -> bool:
+    return (encoding or "").lower().replace("-", "").startswith("utf8")

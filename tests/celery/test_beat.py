@@ -1,0 +1,104 @@
+"""Beat opens windows whatever becomes of the broker, and any number of beats opens each of them once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from squidie import Squidie
+from squidie.testing import Beat, Redis, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Engine
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE))
+
+from cron_flows import Hourly  # noqa: E402
+
+LAST_HOUR = "update squidie.schedules set next_at = date_trunc('hour', now())"
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """The journal, in which the window of the last hour has not been opened."""
+    squidie = Squidie(database_url, workflows=[Hourly])
+    squidie.tick()
+    with squidie.engine.begin() as connection:
+        connection.execute(text(LAST_HOUR))
+    squidie.close()
+    engine = create_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def beat(database_url: str, redis: Redis, tmp_path: Path) -> Iterator[Callable[[], Beat]]:
+    beats: list[Beat] = []
+    env = {"SQUIDIE_DATABASE_URL": database_url, "SQUIDIE_REDIS_URL": redis.url, "SQUIDIE_APP": "cron_flows:squidie"}
+
+    def start() -> Beat:
+        name = f"beat{len(beats)}"
+        options = ("-S", "squidie_celery.beat:Scheduler", "-s", str(tmp_path / name))
+        beats.append(Beat("celery_app", *options, name=name, env=env, cwd=HERE))
+        return beats[-1].wait_for("beat: Starting", 15)
+
+    yield start
+    for each in beats:
+        each.close()
+
+
+def windows(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text("select count(*) from squidie.runs where workflow = 'Hourly'")).scalar_one())
+
+
+def is_ahead(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return bool(connection.execute(text("select bool_and(next_at > now()) from squidie.schedules")).scalar_one())
+
+
+def test_two_beats_open_one_window_once(engine: Engine, beat: Callable[[], Beat]) -> None:
+    beats = [beat(), beat()]
+
+    eventually(lambda: windows(engine) and is_ahead(engine))
+    for each in beats:
+        assert each.stop() == 0
+
+    assert windows(engine) == 1
+
+
+def test_a_beat_without_a_broker_opens_its_windows(engine: Engine, beat: Callable[[], Beat], redis: Redis) -> None:
+    redis.kill()
+
+    running = beat()
+
+    eventually(lambda: windows(engine))
+    assert running.is_alive()
+
+
+def test_a_beat_that_has_lost_its_database_goes_on_when_it_is_back(engine: Engine, beat: Callable[[], Beat]) -> None:
+    running = beat()
+    eventually(lambda: windows(engine) and is_ahead(engine))
+
+    name = engine.url.database
+    admin = create_engine(engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f'alter database "{name}" allow_connections false'))
+        ended = text("select pg_terminate_backend(pid) from pg_stat_activity where datname = :name")
+        connection.execute(ended, {"name": name})
+        running.wait_for("windows cannot be opened", 15)
+        connection.execute(text(f'alter database "{name}" allow_connections true'))
+    admin.dispose()
+    engine.dispose()
+    with engine.begin() as connection:
+        connection.execute(text("update squidie.schedules set next_at = date_trunc('hour', now()) - interval '1 hour'"))
+
+    eventually(lambda: is_ahead(engine))
+    assert running.is_alive()
