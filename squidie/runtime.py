@@ -10,33 +10,20 @@ survives a fork.
 
 from __future__ import annotations
 
-import os
 import time
-import weakref
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from squidie import delivery as deliveries
-from squidie.engine import ids, requests
+from squidie.engine import asking, ids, requests
 from squidie.engine.claim import claim
 from squidie.engine.parts import Parts
 from squidie.engine.requests import Request, queue_name
-from squidie.engine.start import begin
-from squidie.engine.sweep import Sweeper, SweepReport, child_died, sweep
+from squidie.engine.sweep import Sweeper, SweepReport, about_worker, child_died, sweep
 from squidie.engine.tick import tick
-from squidie.engine.transact import transact
 from squidie.engine.turn import Draining, Turn, TurnReport
-from squidie.errors import (
-    InvalidArgument,
-    InvalidTransition,
-    JournalUnavailable,
-    KeyReused,
-    RunUnsuccessful,
-    SquidieError,
-    WaitTimeout,
-)
-from squidie.journal import attempts, facts
+from squidie.errors import InvalidArgument, RunUnsuccessful, SquidieError, WaitTimeout
+from squidie.journal import attempts
 from squidie.journal.store import Journal
 from squidie.migrate import ensure
 from squidie.settings import Settings, settings_of
@@ -50,13 +37,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from squidie.decide.commands import Cancel, Start
+    from squidie.decide.commands import Start
     from squidie.delivery import Delivery
     from squidie.engine.batch import Verdict
     from squidie.workflow.dsl import Workflow
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.005, 0.25
-_AGAIN = (0.05, 0.3)
 
 
 class Run:
@@ -117,7 +103,7 @@ class Squidie:
         self.delivery = deliveries.find(delivery)
         self._parts = Parts(journal, self.settings, self.registry, self.delivery, queue_name(queue))
         ids.boot()
-        _renew_after_fork(self._parts)
+        asking.renew_after_fork(self._parts)
         self.delivery.attach(self)
 
     # ------------------------------------------------------------------ what a host does
@@ -160,7 +146,7 @@ class Squidie:
             metadata=metadata,
         )
         command = requests.start_of(self._parts, workflow, payload, request, now=self.now)
-        return self._run(self._begin([command], session, connection)[0])
+        return self._run(asking.start(self._parts, [command], session, connection, strict=True)[0])
 
     def start_many(
         self,
@@ -189,7 +175,9 @@ class Squidie:
                     raise
                 asked.append(error)
         commands = [each for each in asked if not isinstance(each, SquidieError)]
-        verdicts = iter(self._begin(commands, session, connection, strict=not partial)) if commands else iter(())
+        verdicts = iter(
+            asking.start(self._parts, commands, session, connection, strict=not partial) if commands else ()
+        )
         return [
             each if isinstance(each, SquidieError) else self._run_or_error(next(verdicts), partial=partial)
             for each in asked
@@ -212,14 +200,7 @@ class Squidie:
         for an ended run.
         """
         command = requests.cancel_of(run_id, reason=reason, actor=actor, comment=comment, key=key)
-        host = _host(session, connection)
-        try:
-            verdict = self._persist(lambda: transact(self._parts, [command], host=host, session=session), host)[0]
-            if verdict.error is not None:
-                raise verdict.error
-        except InvalidTransition:
-            if not self._was_ours(command, host):
-                raise
+        asking.cancel(self._parts, command, session, connection)
         return Run(self, command.run_id)
 
     def run(self, run_id: UUID | str) -> Run:
@@ -264,15 +245,7 @@ class Squidie:
 
     def sweeper(self, queues: Callable[[], Sequence[str]], role: str = "worker") -> Sweeper:
         """The thread that sweeps for a worker that serves these queues, and keeps its row in the fleet."""
-        about = {
-            "owner": self.owner,
-            "host": ids.host(),
-            "pid": os.getpid(),
-            "role": role,
-            "actions": sorted(self.registry.served),
-            "version": _version(),
-            "delivery": self.delivery.name,
-        }
+        about = about_worker(self._parts, role)
         return Sweeper(self._parts, queues, about=about, bell_ok=getattr(self.delivery, "last_ok_at", None))
 
     def tick(self) -> float:
@@ -329,24 +302,6 @@ class Squidie:
         self._parts.journal.close()
 
     # ------------------------------------------------------------------ in the small
-    def _begin(
-        self, commands: Sequence[Start], session: Any, connection: Connection | None, *, strict: bool = True
-    ) -> list[Verdict]:
-        host = _host(session, connection)
-        return self._persist(lambda: begin(self._parts, commands, host=host, session=session, strict=strict), host)
-
-    def _persist(self, ask: Callable[[], list[Verdict]], host: Connection | None) -> list[Verdict]:
-        """Ask again when the connection was lost: the same request finds what it may have written already.
-
-        A host decides for itself.
-        """
-        for pause in _AGAIN if host is None else ():
-            try:
-                return ask()
-            except JournalUnavailable:
-                time.sleep(ids.jittered(pause))
-        return ask()
-
     def _run(self, verdict: Verdict) -> Run:
         if verdict.error is not None:
             raise verdict.error
@@ -356,44 +311,3 @@ class Squidie:
         if partial and isinstance(verdict.error, SquidieError):
             return verdict.error
         return self._run(verdict)
-
-    def _was_ours(self, command: Cancel, host: Connection | None) -> bool:
-        """Whether this very request, or an earlier one under its key, has ended the run: then it is answered as it was then."""
-        journal, by = self._parts.journal, command.by
-        with journal.transaction(host) as connection:
-            fact = facts.by_command(
-                journal, connection, command.run_id, verb=by.verb, request_id=by.request_id, key=by.key
-            )
-        if fact is None or fact.by is None:
-            return False
-        if fact.by.digest != by.digest:
-            raise KeyReused(by.key or "", command.run_id)
-        return True
-
-
-def _host(session: Any, connection: Connection | None) -> Connection | None:
-    if session is not None and connection is not None:
-        raise InvalidArgument("session", "give a session or a connection, not both")
-    if session is None:
-        return connection
-    found: Connection = session.connection()
-    return found
-
-
-def _renew_after_fork(parts: Parts) -> None:
-    """A forked child leaves its parent's sockets alone; the reference is weak, so that a discarded runtime can go."""
-    weak = weakref.ref(parts)
-
-    def renew() -> None:
-        alive = weak()
-        if alive is not None:
-            alive.after_fork()
-
-    os.register_at_fork(after_in_child=renew)
-
-
-def _version() -> str:
-    try:
-        return version("squidie")
-    except PackageNotFoundError:
-        return "unknown"

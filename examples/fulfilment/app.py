@@ -1,7 +1,7 @@
 """The shop's Squidie: `celery -A celery_app worker` serves it, `squidie start Fulfilment` gives it work.
 
-`SQUIDIE_DATABASE_URL` says where the journal and the shop's tables are. `SQUIDIE_LEASE` and `SQUIDIE_SWEEP` (seconds) shorten the lease and the
-sweep; the demo does that, production has no need to.
+`SQUIDIE_DATABASE_URL` says where the journal and the shop's tables are. `SQUIDIE_LEASE` and `SQUIDIE_SWEEP` (seconds)
+shorten the lease and the sweep; the demo does that, production has no need to.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the shop sells, at what price, and where it may ship. Money is a whole number of minor units, and so is the arithmetic."""
+"""What the shop sells, at what price, and where it may ship. Money is a whole number of minor units, throughout."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def postage(country: str) -> int | None:
 
 
 def total(items: list[tuple[str, int]], currency: str, *, country: str, gift: bool) -> int:
-    """What an order costs, in minor units of its currency. Each price is converted by itself, as the shop window shows it."""
+    """What an order costs, in minor units of its currency; each price is converted by itself, as the shop shows it."""
     goods = sum(convert(PRODUCTS[sku].cents, currency) * quantity for sku, quantity in items)
     extras = [postage(country) or 0, WRAPPING if gift else 0]
     return goods + sum(convert(cents, currency) for cents in extras)
@@ -131,7 +131,7 @@ def shown(amount: int, currency: str) -> str:
 
 
 def parcels(items: list[tuple[str, int]]) -> list[int]:
-    """The weights of the parcels that these items fill, in grams; each article goes into the first one with room for it."""
+    """The weights of the parcels that these items fill, in grams; an article goes into the first with room for it."""
     filled: list[int] = []
     for weight in sorted((PRODUCTS[sku].grams for sku, quantity in items for _ in range(quantity)), reverse=True):
         place = next((index for index, grams in enumerate(filled) if grams + weight <= PARCEL), None)

@@ -1,7 +1,7 @@
 """A stand-in for the company that charges cards: it takes its time, and books each idempotency key once.
 
-`FULFILMENT_GATEWAY_MS` is how long a call takes (only the demo sets it): half on the way there, half on the way back, so that a worker killed
-in the middle leaves either nothing behind or a charge nobody has heard of.
+`FULFILMENT_GATEWAY_MS` is how long a call takes (only the demo sets it): half on the way there, half on the way back,
+so that a worker killed in the middle leaves either nothing behind or a charge nobody has heard of.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Charge(NamedTuple):
 
 
 def charge(engine: Engine, key: str, asked: Charge, *, attempt: int) -> bool:
-    """Book the charge, unless this key was booked before; whether it is new. The call itself is counted first, and stays counted."""
+    """Book the charge, unless this key was booked before; whether it is new. The call is counted first, in any case."""
     with engine.begin() as connection:
         connection.execute(
             insert(store.charge_calls).values(idempotency_key=key, order_id=asked.order_id, attempt=attempt)

@@ -45,7 +45,7 @@ class Card:
 
 @dataclass(frozen=True)
 class OrderPlaced:
-    """An order as the shop's front end sent it. `amount` is the total that the customer saw, in minor units of `currency`."""
+    """An order as the front end sent it. `amount` is the total that the customer saw, in minor units of `currency`."""
 
     order_id: str
     placed_on: date

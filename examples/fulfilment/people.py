@@ -1,5 +1,7 @@
 """Made-up customers with their addresses, in as many scripts as our own post office can print."""
 
+# ruff: noqa: RUF001 (people are called what they are called)
+
 PEOPLE = """\
 Ingrid Sørensen|Storgata 12B|Tromsø|9008|NO|NOK
 Åse Bjørkås|Ytre Årstadveien 3|Bergen|5009|NO|NOK

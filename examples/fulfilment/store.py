@@ -1,7 +1,8 @@
 """The shop's own tables, in the schema `fulfilment` of the same Postgres as the journal.
 
-Whatever must happen once is a row under an idempotency key: a second try meets the row of the first. `charges` has no other unique key, so
-that a double charge would be seen and not merely prevented; `charge_calls` counts every call, also those whose worker died in the middle.
+Whatever must happen once is a row under an idempotency key: a second try meets the row of the first. `charges` has no
+other unique key, so that a double charge would be seen and not merely prevented; `charge_calls` counts every call, also
+those whose worker died in the middle.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The steps: plain functions, which know nothing of queues, leases or journals.
 
-Orders are refused before anything is reserved or charged; `raise Fail(...)` ends the run with a reason that people and programs can read.
+Orders are refused before anything is reserved or charged; `raise Fail(...)` ends the run with a reason that people and
+programs can read.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import Any
 from sqlalchemy import func, select, update
 
 from examples.fulfilment import catalogue, gateway, store
-from examples.fulfilment.orders import Address, Card, Customer, Line
+from examples.fulfilment.orders import Address, Card, Customer, Line  # noqa: TC001 (likewise)
 from squidie import Fail, StepContext
 
 
 def validate_order(
     ctx: StepContext,
+    *,
     order_id: str,
     placed_on: date,
     customer: Customer,
@@ -26,7 +28,7 @@ def validate_order(
     currency: str,
     amount: int,
     card: Card,
-    gift: bool,  # noqa: FBT001 (bound by name)
+    gift: bool,
 ) -> dict[str, Any]:
     """Refuse what cannot be fulfilled, each for a stated reason; take the rest into the books."""
     _check_items(items)
@@ -34,7 +36,8 @@ def validate_order(
     basket = [(line.sku, line.quantity) for line in items]
     expected = catalogue.total(basket, currency, country=ship_to.country, gift=gift)
     if amount != expected:
-        said = f"the customer was shown {catalogue.shown(amount, currency)}, the price list says {catalogue.shown(expected, currency)}"
+        shown, right = (catalogue.shown(each, currency) for each in (amount, expected))
+        said = f"the customer was shown {shown}, the price list says {right}"
         raise Fail(said, code="amount_mismatch", details={"shown": amount, "expected": expected})
     if catalogue.in_euro_cents(amount, currency) > catalogue.LIMIT:
         raise Fail(
@@ -68,7 +71,10 @@ def _check_country(country: str) -> None:
 
 
 def reserve_stock(ctx: StepContext, order_id: str, items: list[Line]) -> dict[str, int]:
-    """Take the items off the shelves, all or none, once. Shelves are locked in the order of their names, so that no two orders wait in a circle."""
+    """Take the items off the shelves, all or none, once.
+
+    Shelves are locked in the order of their names, so that no two orders wait for each other.
+    """
     wanted: dict[str, int] = {}
     for line in items:
         wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
@@ -98,7 +104,7 @@ def charge_card(ctx: StepContext, order_id: str, amount: int, currency: str, car
 
 
 def ship_order(ctx: StepContext, order_id: str, ship_to: Address, validate: dict[str, Any]) -> dict[str, Any]:
-    """Book the parcels with the carrier; the tracking number follows from the key, so that a second booking is the first."""
+    """Book the parcels; the tracking number follows from the key, so that a second booking is the first."""
     tracking = "SQ" + str(int(sha256(ctx.idempotency_key.encode()).hexdigest(), 16) % 10**12).zfill(12)
     parcels = validate["parcels"]
     with store.engine().begin() as connection:
@@ -109,14 +115,15 @@ def ship_order(ctx: StepContext, order_id: str, ship_to: Address, validate: dict
 
 def notify_customer(
     ctx: StepContext,
+    *,
     order_id: str,
     customer: Customer,
     ship_to: Address,
     charge: dict[str, Any],
-    gift: bool,  # noqa: FBT001 (bound by name)
+    gift: bool,
     greeting: str | None,
 ) -> int:
-    """Write to the customer, once; gives back the length of the message. A gift's parcel carries the greeting, the message tells whose it is."""
+    """Write to the customer, once; gives back the length of the message."""
     paid = catalogue.shown(charge["amount"], charge["currency"])
     lines = [
         f"{customer.name}: we have received {paid} for order {order_id}.",
@@ -144,7 +151,7 @@ def close_order(
 
 
 def reconcile(since: datetime, until: datetime) -> dict[str, Any]:
-    """What was taken in a period, by currency, and which closed orders have no charge of the same amount, or more than one."""
+    """What was taken in a period, by currency, and which closed orders have not exactly one charge of their amount."""
     charges, orders = store.charges.c, store.orders.c
     taken = (
         select(charges.currency, func.count(), func.sum(charges.amount))

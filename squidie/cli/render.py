@@ -71,10 +71,10 @@ class Screen:
         return text.translate(_PLAIN) if self.ascii else text
 
 
-def document(schema: str, body: Any) -> None:
+def document(schema: str, body: Any, **more: Any) -> None:
     """One JSON document on stdout, named and versioned."""
     plain = msgspec.to_builtins(body)
-    text = msgspec.json.format(msgspec.json.encode({"schema": schema, **plain}), indent=2)
+    text = msgspec.json.format(msgspec.json.encode({"schema": schema, **plain, **more}), indent=2)
     click.echo(text.decode())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from squidie.engine.bells import Bells
+from squidie.engine.failures import Masking
 from squidie.engine.lease import Renewer
 from squidie.engine.pace import Pace
 from squidie.journal import definitions
@@ -34,6 +35,7 @@ class Parts:
         self.delivery = delivery
         self.default_queue = default_queue
         self.schedules_synced = False
+        self.masking = Masking(settings.secrets)
         self.crons = {name: crons for name in registry.workflows if (crons := _crons(registry.spec(name)))}
         self.definitions = Definitions(journal, registry)
         self.renew()

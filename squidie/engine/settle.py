@@ -64,12 +64,9 @@ def _persistently(
             pause = min(pause * 2, LONGEST_PAUSE)
             continue
         done += [_explained(parts, verdict) for verdict in verdicts if not verdict.busy]
-        busy = [verdict.command for verdict in verdicts if verdict.busy]
-        if len(busy) > 1:
-            return done + [
-                verdict for command in busy for verdict in _persistently(parts, [command], handover, give_up)
-            ]  # type: ignore[list-item]
-        todo = busy  # type: ignore[assignment]
+        todo = [command for command, verdict in zip(todo, verdicts, strict=True) if verdict.busy]
+        if len(todo) > 1:
+            return done + [each for command in todo for each in _persistently(parts, [command], handover, give_up)]
     return done
 
 

@@ -7,10 +7,12 @@ due cron windows. It bounds every loss: after `kill -9` of a host, work begins e
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from squidie.decide.backoff import after_loss
@@ -83,6 +85,26 @@ def _end(parts: Parts, commands: Sequence[OnRun], report: SweepReport) -> None:
                 report.dead += isinstance(fact, AttemptDeadLettered)
             if verdict.error is not None and not isinstance(verdict.error, SquidieError):
                 log.error("a claim could not be ended: %s", verdict.error, exc_info=verdict.error)
+
+
+def about_worker(parts: Parts, role: str) -> dict[str, Any]:
+    """What this process's row in the fleet says of it, but for what changes."""
+    return {
+        "owner": ids.owner(),
+        "host": ids.host(),
+        "pid": os.getpid(),
+        "role": role,
+        "actions": sorted(parts.served),
+        "version": _version(),
+        "delivery": parts.delivery.name,
+    }
+
+
+def _version() -> str:
+    try:
+        return version("squidie")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 class Sweeper:

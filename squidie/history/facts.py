@@ -50,7 +50,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A piece of a fact's body; what has its default is left out of the stored text."""
 
 
-class Receipt(_Part, kw_only=True):
+class Receipt(_Part, frozen=True, kw_only=True):
     """Who caused a fact, and by which request; `digest` identifies the request under its key."""
 
     verb: str
@@ -62,7 +62,7 @@ class Receipt(_Part, kw_only=True):
     metadata: Any = None
 
 
-class Claim(_Part, kw_only=True):
+class Claim(_Part, frozen=True, kw_only=True):
     """The claim that a fact ended: `n` counts the claims made on the attempt, the lease stands as last renewed."""
 
     id: str
@@ -72,7 +72,7 @@ class Claim(_Part, kw_only=True):
     lease_until: datetime
 
 
-class ErrorRecord(_Part, kw_only=True):
+class ErrorRecord(_Part, frozen=True, kw_only=True):
     """A failure, fit to be kept: cut and redacted, without local variables."""
 
     kind: FailureCode
@@ -86,7 +86,7 @@ class ErrorRecord(_Part, kw_only=True):
     attempt: int = 1
 
 
-class Opening(_Part, kw_only=True):
+class Opening(_Part, frozen=True, kw_only=True):
     """Work made due: an attempt row appears with it, in the same commit."""
 
     step: str
@@ -97,7 +97,7 @@ class Opening(_Part, kw_only=True):
     kind: str = "step"
 
 
-class Ended(_Part, kw_only=True):
+class Ended(_Part, frozen=True, kw_only=True):
     """A claim that was ended without settling its attempt."""
 
     step: str
@@ -105,7 +105,7 @@ class Ended(_Part, kw_only=True):
     claim: Claim
 
 
-class Moved(_Part, kw_only=True):
+class Moved(_Part, frozen=True, kw_only=True):
     """How the graph moved: edges by their ids, steps by their names."""
 
     taken: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ NOTHING_MOVED = Moved()
 _HUMP = re.compile(r"(?<!^)(?=[A-Z])")
 
 
-class Recorded(_Part, kw_only=True):
+class Recorded(_Part, frozen=True, kw_only=True):
     """What every fact has.
 
     `by` stands on the first fact of a command only, `clock` only where `at` was lifted above it; `v` is the body's
@@ -137,7 +137,7 @@ class Recorded(_Part, kw_only=True):
         cls.kind = _HUMP.sub("_", cls.__name__).lower()
 
 
-class RunStarted(Recorded, kw_only=True):
+class RunStarted(Recorded, frozen=True, kw_only=True):
     """A run exists: its workflow, the definition it keeps, what it was given, and its first work."""
 
     workflow: str
@@ -154,7 +154,7 @@ class RunStarted(Recorded, kw_only=True):
     attributes: Any = None
 
 
-class RunCompleted(Recorded, kw_only=True):
+class RunCompleted(Recorded, frozen=True, kw_only=True):
     """Every path has ended.
 
     `output` is the leaf's output, or an object of the leaves' outputs by name; where that would be too large to say
@@ -165,20 +165,20 @@ class RunCompleted(Recorded, kw_only=True):
     leaves: tuple[str, ...] = ()
 
 
-class RunFailed(Recorded, kw_only=True):
+class RunFailed(Recorded, frozen=True, kw_only=True):
     """A step failed and nothing handled it."""
 
     error: ErrorRecord
     step: str | None = None
 
 
-class RunCancelled(Recorded, kw_only=True):
+class RunCancelled(Recorded, frozen=True, kw_only=True):
     """Somebody ended the run."""
 
     reason: str
 
 
-class AttemptCompleted(Recorded, kw_only=True):
+class AttemptCompleted(Recorded, frozen=True, kw_only=True):
     """A step ended well.
 
     `unread`: no later step reads its output and it is no leaf's, so the state need not keep it.
@@ -192,7 +192,7 @@ class AttemptCompleted(Recorded, kw_only=True):
     moved: Moved = NOTHING_MOVED
 
 
-class AttemptFailed(Recorded, kw_only=True):
+class AttemptFailed(Recorded, frozen=True, kw_only=True):
     """A try of a step ended badly; `disposition` says what came of it. A retry opens the next attempt at the time that was drawn for it."""
 
     step: str
@@ -204,7 +204,7 @@ class AttemptFailed(Recorded, kw_only=True):
     moved: Moved = NOTHING_MOVED
 
 
-class AttemptDeadLettered(Recorded, kw_only=True):
+class AttemptDeadLettered(Recorded, frozen=True, kw_only=True):
     """An attempt was given up with no claim to settle it."""
 
     step: str
@@ -215,7 +215,7 @@ class AttemptDeadLettered(Recorded, kw_only=True):
     moved: Moved = NOTHING_MOVED
 
 
-class AttemptReleased(Recorded, kw_only=True):
+class AttemptReleased(Recorded, frozen=True, kw_only=True):
     """A claim was given back; the attempt is due again under the same number."""
 
     step: str
@@ -225,7 +225,7 @@ class AttemptReleased(Recorded, kw_only=True):
     reason: ReleaseReason
 
 
-class AttemptExpired(Recorded, kw_only=True):
+class AttemptExpired(Recorded, frozen=True, kw_only=True):
     """A claim's lease had ended and a sweeper ended the claim; `lost` counts such losses of the attempt."""
 
     step: str

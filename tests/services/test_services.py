@@ -1,11 +1,9 @@
 """The embedded services: real, quick, private, and gone when their owner is."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from sqlalchemy import make_url
 
 from squidie.errors import ConfigError, InvalidArgument, MissingConfig
 from squidie.testing import Services, eventually, programs
+from squidie.testing.guard import guard
 from squidie.testing.processes import children_of
 from squidie.testing.watchdog import is_running
 
@@ -100,13 +99,13 @@ def test_a_killed_postgres_comes_back_with_what_was_committed(postgres):
 
 
 def test_a_folder_that_is_named_is_kept_with_its_data():
-    home = Path(tempfile.mkdtemp())
+    home = guard.folder("kept-")
     home.chmod(0o711)  # for whom Postgres runs as when we are root
     with Services.start(redis=False, folder=home / "data") as services:
         ask(services.database_url, "CREATE TABLE kept AS SELECT 7 AS seven")
     with Services.start(redis=False, folder=home / "data") as services:
         assert ask(services.database_url, "SELECT seven FROM kept") == 7
-    shutil.rmtree(home)
+    guard.remove(home)
 
 
 def test_a_killed_redis_is_empty_and_at_the_same_address(valkey):

@@ -28,7 +28,7 @@ def act(ctx: StepContext) -> Any:
     CALLS.append((ctx.step, ctx.attempt, ctx.idempotency_key))
     if ctx.step in HOOKS:
         HOOKS[ctx.step](ctx)
-    words = ctx.payload.get("plan", {}).get(ctx.step, [])
+    words = (ctx.payload["plan"] or {}).get(ctx.step, [])
     word = words[ctx.attempt - 1] if ctx.attempt <= len(words) else "ok"
     return _obey(word, ctx)
 

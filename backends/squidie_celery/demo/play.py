@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from squidie.errors import SquidieError
 from squidie_celery.demo import checkout
@@ -14,9 +13,6 @@ from squidie_celery.demo.screen import Screen
 from squidie_celery.demo.stage import Stage
 from squidie_celery.demo.tally import Books
 from squidie_celery.demo.verdict import RULES, Evidence, closing, gather
-
-if TYPE_CHECKING:
-    from squidie_celery.demo.scenes import Deeds
 
 PAUSE, NO_PAUSE = 0.8, 0.2
 INTERRUPTED = 130
@@ -48,7 +44,9 @@ def _play(stage: Stage, screen: Screen, count: int, began: float, *, kill: bool,
     screen.line(f"{count} orders, each {STORY}")
     try:
         with screen:
-            deeds = perform(Scenes(stage, screen, books, orders, pause=pause), kill=kill, flush=kill and stage.may_flush)
+            deeds = perform(
+                Scenes(stage, screen, books, orders, pause=pause), kill=kill, flush=kill and stage.may_flush
+            )
     except (TooSlow, AssertionError) as error:
         screen.event("✕", str(error))
         return 1
@@ -73,16 +71,22 @@ def _judge(screen: Screen, evidence: Evidence) -> bool:
     called = sum(evidence.calls.values())
     booked = sum(times for times, _ in evidence.booked.values())
     lost = len(evidence.lost_claims)
-    screen.event("·", f"claims that lost their worker: {lost}; calls to the gateway: {called}; charges in the ledger: {booked}")
+    screen.event(
+        "·", f"claims that lost their worker: {lost}; calls to the gateway: {called}; charges in the ledger: {booked}"
+    )
     screen.line()
-    screen.table(("REFUSED", "REASON", ""), [(row.order_id, row.code or "none", row.message or "") for row in evidence.refused])
+    screen.table(
+        ("REFUSED", "REASON", ""), [(row.order_id, row.code or "none", row.message or "") for row in evidence.refused]
+    )
     return is_well
 
 
 def _what_next(stage: Stage, screen: Screen, evidence: Evidence, *, keep: bool) -> None:
     source = stage.root / checkout.WORKFLOWS
     lines = len(source.read_text(encoding="utf-8").splitlines())
-    screen.line(f"The workflow: {checkout.WORKFLOWS} ({lines} lines). Its steps: examples/fulfilment/tasks.py, plain functions.")
+    screen.line(
+        f"The workflow: {checkout.WORKFLOWS} ({lines} lines). Its steps: examples/fulfilment/tasks.py, plain functions."
+    )
     if not keep:
         screen.line("Look around:  squidie demo --keep     leaves everything running until Ctrl-C")
         return

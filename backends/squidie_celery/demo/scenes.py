@@ -1,4 +1,7 @@
-"""What happens, in order: orders are placed, a worker dies in the middle of a charge, Redis is emptied, a new worker comes, all is well."""
+"""What happens, in order.
+
+Orders are placed, a worker dies in the middle of a charge, Redis is emptied, a new worker comes, all is well.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,16 @@ if TYPE_CHECKING:
     from squidie.testing import Worker
     from squidie_celery.demo.screen import Screen
     from squidie_celery.demo.stage import Stage
-    from squidie_celery.demo.tally import Books, Charging, Tally
+    from squidie_celery.demo.tally import Books, Charging
 
 T = TypeVar("T")
 
 CHUNK = 10
 DEADLINE = 60.0
-LOOK, DRAW = 0.01, 0.1
+LOOK, DRAW, SETTLES = 0.01, 0.1, 0.05
 
 
-class TooSlow(Exception):  # noqa: N818 - it is what happened
+class TooSlow(Exception):
     """Something did not happen in time; the message says what."""
 
 
@@ -38,9 +41,11 @@ class Deeds:
 
 
 class Scenes:
-    """The director: each scene runs until what it waits for is seen, while orders keep coming in and the screen is drawn."""
+    """The director: a scene runs until what it waits for is seen; meanwhile orders come in and the screen is drawn."""
 
-    def __init__(self, stage: Stage, screen: Screen, books: Books, orders: list[dict[str, Any]], *, pause: float) -> None:
+    def __init__(
+        self, stage: Stage, screen: Screen, books: Books, orders: list[dict[str, Any]], *, pause: float
+    ) -> None:
         self.deeds = Deeds()
         self._stage, self._screen, self._books, self._orders, self._pause = stage, screen, books, orders, pause
         self._placed = 0
@@ -58,12 +63,10 @@ class Scenes:
     def kill(self) -> None:
         """Kill -9 a whole worker while a charge is under way, so that nobody is left to give the claim back."""
         self._until(lambda: self._placed * 3 >= len(self._orders), 20, "a third of the orders was never placed")
-        caught = self._until(self._catch, 20, "no charge was ever under way")
-        assert caught is not None
-        worker, charging = caught
+        worker, charging = self._until(self._catch, 20, "no charge was ever under way")
         worker.kill()
         self.deeds.killed.append(charging)
-        said = f"worker {worker.name} is dead in the middle of charging {charging.order_id}: booked, and nobody has heard of it"
+        said = f"worker {worker.name} died charging {charging.order_id}: it is booked, and nobody has heard of it"
         self._screen.event("☠", f"kill -9 -{worker.pid}   {said}")
         self._rest(self._pause)
 
@@ -72,20 +75,22 @@ class Scenes:
         self._until(lambda: self._tally.due > 0 or self._is_over(), 10, "no work was queued")
         self._stage.services.redis.flush()
         self.deeds.flushed += 1
-        said = f"FLUSHALL: Redis is empty, every bell is gone; {self._tally.due} attempts are due, as rows. The next sweep rings within {SWEEP} s"
-        self._screen.event("☠", said)
+        due = f"{self._tally.due} attempts are due, as rows: a sweep rings within {SWEEP} s"
+        self._screen.event("☠", f"FLUSHALL   Redis is empty, every bell is gone; {due}")
 
     def take_over(self) -> None:
         """The lease runs out, a sweep ends the claim; then a supervisor brings a new worker."""
         orders = {charging.order_id for charging in self.deeds.killed}
         self._until(lambda: orders & self._lost(), LEASE + SWEEP + 15, "the dead worker's claim was never ended")
-        self._screen.event("⚠", f"its lease of {LEASE} s is over, a sweep has ended the claim: {', '.join(sorted(orders))} is due again")
+        said = f"its lease of {LEASE} s is over, a sweep has ended the claim"
+        self._screen.event("⚠", f"{said}: {', '.join(sorted(orders))} is due again")
         worker = self._stage.hire("demo3")
         self._until(lambda: " ready." in worker.log_text(), 30, "the new worker never came up")
         self._screen.event("✓", f"worker {worker.name} up: pid {worker.pid}")
         ended = self._until(lambda: self._books.ended().keys() & orders, 30, "the order of the dead worker never ended")
         for order in sorted(ended):
-            said = f"{order}: the gateway was called {self._books.calls()[order]} times and booked {self._books.booked()[order][0]} charge"
+            called, (booked, _) = self._books.calls()[order], self._books.booked()[order]
+            said = f"{order}: the gateway was called {called} times and booked {booked} charge"
             self._screen.event("↻", f"{said}; the second call met its own key")
 
     def finish(self) -> None:
@@ -93,11 +98,16 @@ class Scenes:
         self._until(self._is_over, DEADLINE, "not every order has ended")
 
     def _catch(self) -> tuple[Worker, Charging] | None:
-        """A worker with a charge that is booked and not recorded. It is frozen before the second look, so that what is seen holds when it is killed."""
+        """A worker with a charge that is booked and not recorded.
+
+        It is frozen before the second look, and given time for what was on its way to Postgres: what is seen then still
+        holds when it is killed.
+        """
         for worker in self._stage.workers:
             if not self._charging(worker):
                 continue
             worker.send(signal.SIGSTOP)
+            time.sleep(SETTLES)
             if booked := [charging for charging in self._charging(worker) if charging.is_booked]:
                 return worker, booked[0]
             worker.send(signal.SIGCONT)

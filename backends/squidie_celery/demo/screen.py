@@ -40,7 +40,9 @@ class Screen:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._live.stop()
 
     def line(self, text: str = "", style: str = "") -> None:
@@ -49,7 +51,9 @@ class Screen:
 
     def event(self, glyph: str, text: str) -> None:
         """Something that has just happened."""
-        self._console.print(Text.assemble("  ", (self._fit(glyph), STYLES.get(glyph, "")), " ", self._fit(text)), soft_wrap=True)
+        self._console.print(
+            Text.assemble("  ", (self._fit(glyph), STYLES.get(glyph, "")), " ", self._fit(text)), soft_wrap=True
+        )
 
     def progress(self, tally: Tally, before: str) -> None:
         """The state of things, drawn again; as a plain line once a second, if it has changed."""

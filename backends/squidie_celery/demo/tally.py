@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-STATUSES = "select status, count(*) from {s}.runs where workflow = 'Fulfilment' group by status"
+STATUSES = "select status, count(*) as runs from {s}.runs where workflow = 'Fulfilment' group by status"
 WORK = """
 select count(*) filter (where claim_id is null and due_at <= clock_timestamp()) as due, count(claim_id) as claimed
 from {s}.attempts"""
@@ -29,7 +29,7 @@ select r.key as order_id, f.body ->> 'step' as step, f.body -> 'claim' ->> 'owne
 from {s}.facts f join {s}.runs r using (run_id)
 where f.kind = 'attempt_expired' or (f.kind = 'attempt_released' and f.body ->> 'reason' = 'child_died')"""
 BOOKED = "select order_id, count(*) as times, sum(amount) as amount from fulfilment.charges group by order_id"
-CALLS = "select order_id, count(*) from fulfilment.charge_calls group by order_id"
+CALLS = "select order_id, count(*) as calls from fulfilment.charge_calls group by order_id"
 
 
 class Tally(NamedTuple):
@@ -44,7 +44,8 @@ class Tally(NamedTuple):
 
     def said(self) -> str:
         """In one line."""
-        return f"{self.completed} completed · {self.refused} refused · {self.open} open: {self.claimed} claimed, {self.due} due"
+        work = f"{self.open} open: {self.claimed} claimed, {self.due} due"
+        return f"{self.completed} completed · {self.refused} refused · {work}"
 
 
 class Charging(NamedTuple):
@@ -63,7 +64,7 @@ class Books:
 
     def tally(self) -> Tally:
         """Where the orders are now."""
-        by_status = {row.status: row.count for row in self._read(STATUSES)}
+        by_status = {row.status: row.runs for row in self._read(STATUSES)}
         work = self._read(WORK)[0]
         done, refused = by_status.get("completed", 0), by_status.get("failed", 0)
         return Tally(self._orders, done, refused, by_status.get("running", 0), work.due, work.claimed)
@@ -87,7 +88,7 @@ class Books:
 
     def calls(self) -> dict[str, int]:
         """How often the gateway was called, by order."""
-        return {row.order_id: row.count for row in self._read(CALLS)}
+        return {row.order_id: row.calls for row in self._read(CALLS)}
 
     def _read(self, statement: str) -> Sequence[Row[Any]]:
         with self._engine.connect() as connection:

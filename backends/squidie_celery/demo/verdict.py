@@ -64,7 +64,9 @@ def gather(squidie: Any, books: Books, orders: list[dict[str, Any]], deeds: Deed
 
 def _accounted(evidence: Evidence) -> Iterator[str]:
     yield from (f"{order} has not ended" for order in evidence.lost)
-    yield from (f"{row.order_id} failed without a stated reason: {row.message}" for row in evidence.refused if not row.code)
+    yield from (
+        f"{row.order_id} failed without a stated reason: {row.message}" for row in evidence.refused if not row.code
+    )
     yield from (f"{order} was never placed" for order in sorted(evidence.ended.keys() - evidence.orders.keys()))
 
 
@@ -78,7 +80,9 @@ def _charged_once(evidence: Evidence) -> Iterator[str]:
 
 
 def _nobody_else_charged(evidence: Evidence) -> Iterator[str]:
-    yield from (f"{order} was charged and not fulfilled" for order in sorted(evidence.booked.keys() - set(evidence.completed)))
+    yield from (
+        f"{order} was charged and not fulfilled" for order in sorted(evidence.booked.keys() - set(evidence.completed))
+    )
 
 
 def _sound(evidence: Evidence) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""What Squidie costs, beside hand-written loops: `python -m benchmarks`."""

@@ -1,0 +1,94 @@
+"""The floors: what the same workload costs a loop written by hand, with a table of runs and a journal of two rows a step.
+
+`step` journals each step by one statement, which is one commit; `group` carries as many runs as it is told through each
+step together, and commits once for all of them. Neither retries, leases, checks or explains anything.
+
+`python -m benchmarks.floors step|group SIZE` is a worker; it ends when nothing is left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.postgres import connect
+from benchmarks.workload import STEPS, nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+SCHEMA = "floor"
+DDL = """
+create schema floor;
+create table floor.runs (
+    id bigint primary key, state text not null default 'queued', seq int not null default 0, input jsonb not null,
+    updated_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 70);
+create index on floor.runs (id) where state = 'queued';
+create table floor.journal (
+    run_id bigint not null, seq int not null, kind text not null, at timestamptz not null default clock_timestamp(),
+    body jsonb not null, primary key (run_id, seq)
+);
+"""
+START = "insert into floor.runs (id, input) select n, %s::jsonb from generate_series(1, %s) as n"
+CLAIM = """
+with taken as (select id from floor.runs where state = 'queued' order by id limit %s for update skip locked)
+update floor.runs r set state = 'running' from taken t where r.id = t.id returning r.id
+"""
+STEP = """
+with head as (update floor.runs set seq = %s, state = %s, updated_at = clock_timestamp() where id = %s)
+insert into floor.journal (run_id, seq, kind, body) values (%s, %s, %s, %s::jsonb), (%s, %s, %s, %s::jsonb)
+"""
+JOURNAL = "insert into floor.journal (run_id, seq, kind, body) values (%s, %s, %s, %s::jsonb)"
+HEADS = "update floor.runs set seq = %s, state = %s, updated_at = clock_timestamp() where id = any(%s)"
+DONE = "select count(*) from floor.runs where state = 'done'"
+
+Connection = "psycopg.Connection[Any]"
+Row = tuple[int, int, str, str]
+
+
+def rows_of(run: int, number: int, result: dict[str, Any]) -> tuple[Row, Row]:
+    """The two rows that a step leaves."""
+    begun = json.dumps({"step": f"s{number}", "attempt": 1})
+    return (run, 2 * number + 1, "step_started", begun), (run, 2 * number + 2, "step_done", json.dumps(result))
+
+
+def one_by_one(connection: Connection, runs: Sequence[int]) -> None:
+    """Each run to its end, a statement a step."""
+    for run in runs:
+        for number in range(STEPS):
+            begun, done = rows_of(run, number, nothing())
+            connection.execute(STEP, (done[1], state_after(number), run, *begun, *done))
+
+
+def together(connection: Connection, runs: Sequence[int]) -> None:
+    """All runs through each step, a commit a step."""
+    for number in range(STEPS):
+        results = [(run, nothing()) for run in runs]
+        with connection.pipeline(), connection.transaction():
+            written = [row for run, result in results for row in rows_of(run, number, result)]
+            connection.cursor().executemany(JOURNAL, written)
+            connection.execute(HEADS, (2 * number + 2, state_after(number), list(runs)))
+
+
+def state_after(number: int) -> str:
+    """What the head says after a step."""
+    return "done" if number == STEPS - 1 else "running"
+
+
+LOOPS = {"step": one_by_one, "group": together}
+
+
+def main(kind: str, size: int) -> None:
+    """Claim and work until nothing is left."""
+    with connect(os.environ["SQUIDIE_DATABASE_URL"]) as connection:
+        while runs := [run for (run,) in connection.execute(CLAIM, [size])]:
+            LOOPS[kind](connection, runs)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

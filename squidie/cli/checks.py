@@ -1,0 +1,263 @@
+"""What `squidie doctor` looks at: a tuple of small functions, each with a stable id, that say what they found and what mends it."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from squidie import migrate
+from squidie.errors import ConfigError, InvalidSpec, MissingConfig, SquidieError
+from squidie.journal import health
+from squidie.views.fleet import fleet
+from squidie.views.headline import span
+from squidie.workflow.spec import TriggerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from squidie.cli.setup import Setup
+    from squidie.journal.store import Journal
+    from squidie.runtime import Squidie
+    from squidie.views.fleet import Fleet
+
+OLDEST = 140_000
+
+
+class Severity(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Finding(NamedTuple):
+    """What one check has found."""
+
+    severity: Severity
+    evidence: str
+    fix: str | None = None
+
+
+class Needs(StrEnum):
+    """What must be there before a check makes sense."""
+
+    NOTHING = "nothing"
+    DATABASE = "database"
+    SCHEMA = "schema"
+
+
+class Check(NamedTuple):
+    """One check by its id, which is its anchor in the documentation."""
+
+    id: str
+    look: Callable[[Patient], Finding]
+    needs: Needs = Needs.SCHEMA
+
+
+class Patient:
+    """What is examined. Each part is fetched once, when a check first asks for it."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.has: set[Needs] = {Needs.NOTHING}
+
+    @cached_property
+    def squidie(self) -> Squidie:
+        """The application's own object, or one on the journal alone."""
+        return self.setup.on_journal()
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Its journal."""
+        from squidie.journal.store import Journal  # noqa: PLC0415 (a test may look at checks without one)
+
+        return Journal(self.squidie.engine, self.squidie.schema)
+
+    @cached_property
+    def server(self) -> Any:
+        """The server's own words."""
+        with self.journal.reading() as connection:
+            return health.server(self.journal, connection)
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """Who is alive, and what is due."""
+        return fleet(self.journal, alive_for=max(60.0, 3 * self.squidie.settings.sweep))
+
+
+def examine(setup: Setup, only: str | None = None) -> Iterator[tuple[str, Finding]]:
+    """Every check that makes sense, in order."""
+    patient = Patient(setup)
+    for check in CHECKS:
+        if check.needs in patient.has:
+            finding = _look(check, patient)
+            if only is None or check.id == only:
+                yield check.id, finding
+
+
+def _look(check: Check, patient: Patient) -> Finding:
+    try:
+        return check.look(patient)
+    except SquidieError as error:
+        return Finding(Severity.ERROR, error.message, error.hint)
+
+
+def app_import(patient: Patient) -> Finding:
+    """The application can be found, imported, and its workflows are sound."""
+    try:
+        squidie = patient.setup.with_code()
+    except MissingConfig as error:
+        return Finding(Severity.WARNING, "no application was named: only the journal is looked at", error.hint)
+    except (ConfigError, InvalidSpec) as error:
+        return Finding(Severity.ERROR, error.message, error.hint)
+    workflows = squidie.workflows.values()
+    steps = sum(len(workflow.spec.nodes) for workflow in workflows)
+    if not workflows:
+        return Finding(Severity.WARNING, f"{patient.setup.found_at} declares no workflow", "pass workflows=[...] to Squidie(...)")
+    return Finding(Severity.OK, f"{patient.setup.found_at}: {_many(len(workflows), 'workflow')}, {_many(steps, 'step')}")
+
+
+def db_connect(patient: Patient) -> Finding:
+    """Postgres answers, is new enough, and takes writes."""
+    began = time.monotonic()
+    server = patient.server
+    took = time.monotonic() - began
+    patient.has.add(Needs.DATABASE)
+    if server.is_replica:
+        return Finding(Severity.ERROR, "this is a read-only replica", "name the primary in the database URL")
+    if server.number < OLDEST:
+        return Finding(Severity.ERROR, f"PostgreSQL {server.version} is too old", "use 14 or newer")
+    return Finding(Severity.OK, f"PostgreSQL {server.version.partition(' ')[0]}, answered in {took * 1000:.0f} ms")
+
+
+def db_schema(patient: Patient) -> Finding:
+    """The journal's schema is what this code needs."""
+    patient.squidie.ensure_schema()
+    patient.has.add(Needs.SCHEMA)
+    return Finding(Severity.OK, f"schema {patient.squidie.schema} is at {migrate.head()}, as this code needs")
+
+
+def db_append_only(patient: Patient) -> Finding:
+    """Nobody has switched off what keeps facts from being changed."""
+    with patient.journal.reading() as connection:
+        guarded = health.is_guarded(patient.journal, connection)
+    if guarded:
+        return Finding(Severity.OK, "the trigger that keeps facts insert-only is in place")
+    fix = f'alter table "{patient.squidie.schema}".facts enable trigger facts_are_insert_only'
+    return Finding(Severity.ERROR, "facts can be changed: their trigger is missing or disabled", fix)
+
+
+def db_durability(patient: Patient) -> Finding:
+    """A commit is on disk when it says so."""
+    server = patient.server
+    off = [f"{name} = off" for name in ("fsync", "full_page_writes") if getattr(server, name) == "off"]
+    if off:
+        return Finding(Severity.ERROR, f"{', '.join(off)}: a power cut may lose or damage runs", "set it to on in postgresql.conf")
+    if server.synchronous_commit == "off":
+        return Finding(Severity.WARNING, "synchronous_commit = off: a crash of the database may lose the last runs", "set it to on")
+    return Finding(Severity.OK, f"fsync on, full_page_writes on, synchronous_commit {server.synchronous_commit}")
+
+
+def db_encoding(patient: Patient) -> Finding:
+    """Every text can be stored."""
+    if patient.server.encoding == "UTF8":
+        return Finding(Severity.OK, "UTF8")
+    return Finding(Severity.ERROR, f"the database's encoding is {patient.server.encoding}", "create it with encoding UTF8")
+
+
+def broker_connect(patient: Patient) -> Finding:
+    """Bells can be sent."""
+    delivery = patient.squidie.delivery
+    if delivery.name == "silent":
+        return Finding(Severity.WARNING, "no delivery is set: work is found by sweeps and turns only", 'Squidie(..., delivery="celery")')
+    check = getattr(delivery, "check", None)
+    if check is None:
+        return Finding(Severity.OK, f"{delivery.name}; it offers no check")
+    return Finding(Severity.OK, f"{delivery.name}: {check() or 'answers'}")
+
+
+def workers_alive(patient: Patient) -> Finding:
+    """Somebody works."""
+    alive = patient.fleet.alive("worker")
+    if alive:
+        return Finding(Severity.OK, f"{_many(len(alive), 'worker')}: {_some([worker.owner for worker in alive])}")
+    seen = [worker.seen_at for worker in patient.fleet.workers if worker.role == "worker"]
+    last = f"the last was seen {span(patient.fleet.at - max(seen))} ago" if seen else "none was ever seen"
+    return Finding(Severity.ERROR, f"no worker is alive; {last}", _start_worker(patient))
+
+
+def queues_consumed(patient: Patient) -> Finding:
+    """Every queue that workflows use, or that has open work, is served."""
+    served = {queue for worker in patient.fleet.alive("worker") for queue in worker.queues}
+    due = {queue.name: queue for queue in patient.fleet.queues if queue.due or queue.later or queue.held}
+    wanted = patient.squidie.queues() | due.keys()
+    missing = sorted(wanted - served)
+    if not missing:
+        return Finding(Severity.OK, f"served: {_some(sorted(wanted))}" if wanted else "no queue is in use")
+    waiting = sum(due[name].due for name in missing if name in due)
+    evidence = f"no worker serves {_some(missing)}; {_many(waiting, 'attempt')} due there"
+    return Finding(Severity.ERROR, evidence, _start_worker(patient, missing))
+
+
+def beat_alive(patient: Patient) -> Finding:
+    """Cron windows are opened on time."""
+    crons = [trigger for workflow in patient.squidie.workflows.values() for trigger in workflow.spec.triggers if trigger.kind is TriggerKind.CRON]
+    beats = patient.fleet.alive("beat")
+    if beats:
+        latest = max(beat.seen_at for beat in beats)
+        return Finding(Severity.OK, f"last seen {span(patient.fleet.at - latest)} ago")
+    if not crons:
+        return Finding(Severity.OK, "no cron trigger, none needed")
+    if patient.fleet.alive("worker"):
+        return Finding(Severity.OK, f"no beat; sweepers open the windows of {_many(len(crons), 'cron trigger')}")
+    return Finding(Severity.ERROR, f"nobody opens the windows of {_many(len(crons), 'cron trigger')}", "start a worker, or beat with squidie_celery.beat:Scheduler")
+
+
+def claims_expired(patient: Patient) -> Finding:
+    """Dead workers' claims are taken over."""
+    expired = sum(queue.expired for queue in patient.fleet.queues)
+    if not expired:
+        return Finding(Severity.OK, "none")
+    return Finding(Severity.WARNING, f"{_many(expired, 'claim')} past the lease and not taken over yet", "the next sweep of any worker does it; see workers.alive")
+
+
+def dead_count(patient: Patient) -> Finding:
+    """Nothing was given up."""
+    dead = patient.fleet.dead_letters
+    if not dead:
+        return Finding(Severity.OK, "none")
+    return Finding(Severity.WARNING, f"{_many(dead, 'attempt')} given up", "squidie ls status:failed")
+
+
+def _start_worker(patient: Patient, queues: list[str] | None = None) -> str:
+    named = f" -Q {','.join(queues)}" if queues else ""
+    if patient.squidie.delivery.name == "celery":
+        return f"celery -A … worker{named}"
+    return f"squidie worker{named}"
+
+
+def _many(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("app.import", app_import, Needs.NOTHING),
+    Check("db.connect", db_connect, Needs.NOTHING),
+    Check("db.schema", db_schema, Needs.DATABASE),
+    Check("db.append_only", db_append_only),
+    Check("db.durability", db_durability, Needs.DATABASE),
+    Check("db.encoding", db_encoding, Needs.DATABASE),
+    Check("broker.connect", broker_connect, Needs.NOTHING),
+    Check("workers.alive", workers_alive),
+    Check("queues.consumed", queues_consumed),
+    Check("beat.alive", beat_alive),
+    Check("claims.expired", claims_expired),
+    Check("dead.count", dead_count),
+)

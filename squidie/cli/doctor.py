@@ -1,0 +1,66 @@
+"""`squidie doctor`: what can be wrong around Squidie, each with what mends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from squidie.cli.reading import Reading, read_command
+from squidie.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from squidie.cli.checks import Finding
+
+_ERRORS, _WARNINGS = 1, 8
+_SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]⚠[/]", "error": "[red]✕[/]"}
+
+
+@click.command()
+@click.option("--strict", is_flag=True, help="Exit with 8 for warnings, too.")
+@click.option("--only", metavar="ID", help="One check.")
+@read_command
+def doctor(reading: Reading, *, strict: bool, only: str | None) -> None:
+    """Check everything that can be wrong around Squidie. Exit 1 for errors; nothing is changed."""
+    from squidie.cli.checks import CHECKS, examine  # noqa: PLC0415 (SQLAlchemy, only where it is used)
+
+    known = [check.id for check in CHECKS]
+    if only is not None and only not in known:
+        raise InvalidArgument("--only", "there is no such check", hint=f"known: {', '.join(known)}")
+    found = []
+    for name, finding in examine(reading.setup, only):
+        found.append((name, finding))
+        if not reading.as_json:
+            _print(reading, name, finding)
+    code = _exit_code([finding for _, finding in found], strict=strict)
+    if reading.as_json:
+        checks = [{"id": name, **finding._asdict()} for name, finding in found]
+        reading.document("squidie.doctor/1", {"ok": code == 0, "checks": checks})
+    else:
+        _print_sum(reading, [finding for _, finding in found])
+    click.get_current_context().exit(code)
+
+
+def _print(reading: Reading, name: str, finding: Finding) -> None:
+    from rich.markup import escape  # noqa: PLC0415 (likewise)
+    from rich.padding import Padding  # noqa: PLC0415 (likewise)
+
+    screen = reading.screen
+    screen.table([("", {}), ("", {"min_width": 16}), ("", {"ratio": 1, "no_wrap": False})], [(_SIGNS[finding.severity], name, escape(finding.evidence))])
+    if finding.fix:
+        screen.out.print(Padding(screen.plain(f"fix: {escape(finding.fix)}"), (0, 0, 0, 21)), highlight=False)
+
+
+def _print_sum(reading: Reading, findings: list[Finding]) -> None:
+    errors, warnings = (sum(finding.severity == kind for finding in findings) for kind in ("error", "warning"))
+    if not errors and not warnings:
+        reading.screen.note("[green]All is well.[/]")
+        return
+    parts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    reading.screen.note(", ".join(parts))
+
+
+def _exit_code(findings: list[Finding], *, strict: bool) -> int:
+    if any(finding.severity == "error" for finding in findings):
+        return _ERRORS
+    return _WARNINGS if strict and any(finding.severity == "warning" for finding in findings) else 0

@@ -1,0 +1,133 @@
+"""What commands have in common: `--json`, the screen, and how times, queries and `name=value` are read."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from squidie.cli.setup import Setup
+from squidie.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from squidie.cli.render import Screen
+
+_TERMS = ("workflow", "status", "since", "state")
+
+
+class Reading:
+    """One call of a command: whose journal, and who reads the answer."""
+
+    def __init__(self, setup: Setup, *, as_json: bool) -> None:
+        self.setup = setup
+        self.as_json = as_json
+
+    @cached_property
+    def screen(self) -> Screen:
+        """Where people read."""
+        from squidie.cli.render import Screen  # noqa: PLC0415 (rich, only where it is used)
+
+        return Screen(self.setup)
+
+    def document(self, schema: str, body: Any, **more: Any) -> None:
+        """Where programs read."""
+        from squidie.cli.render import document  # noqa: PLC0415 (likewise)
+
+        document(schema, body, **more)
+
+
+def read_command(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command `--json` and its `Reading`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+    @click.pass_context
+    @wraps(command)
+    def called(ctx: click.Context, *args: Any, as_json: bool, **kwargs: Any) -> None:
+        setup = ctx.find_object(Setup)
+        command(Reading(setup if setup is not None else Setup(), as_json=as_json), *args, **kwargs)
+
+    return called
+
+
+def query_of(terms: Iterable[str], options: dict[str, Any]) -> dict[str, Any]:
+    """What `ls` asks for: terms such as `status:failed` and options alike; what is not asked is left out."""
+    asked = {"workflow": options["workflow"], "status": list(options["status"]), "open": options["is_open"], "since": options["since"]}
+    for term in terms:
+        name, colon, value = term.partition(":")
+        if not colon:
+            name, value = "workflow", term
+        if name not in _TERMS:
+            raise InvalidArgument("query", f"there is no filter {name!r}", hint=f"known: {', '.join(_TERMS)}")
+        if name == "status":
+            asked["status"].append(value)
+        elif name == "state":
+            asked["open"] = _is_open(value)
+        else:
+            asked[name] = value
+    return {name: value for name, value in asked.items() if value not in (None, [])}
+
+
+def _is_open(value: str) -> bool:
+    if value not in {"open", "ended"}:
+        raise InvalidArgument("state", "is open or ended", hint="for single statuses: status:failed")
+    return value == "open"
+
+
+def moment(setup: Setup, text: str, *, past: bool) -> datetime:
+    """An absolute time with its zone, or a duration before (`past`) or after the database's time."""
+    from squidie.workflow.durations import seconds  # noqa: PLC0415 (only where it is used)
+
+    try:
+        away = timedelta(seconds=seconds(text))
+    except ValueError:
+        return _absolute(text)
+    now = setup.on_journal().now()
+    return now - away if past else now + away
+
+
+def _absolute(text: str) -> datetime:
+    hint = 'a duration such as "90s" or "2h30m", or a time such as 2026-05-01T12:00Z'
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidArgument("time", "is neither a duration nor a time", hint=hint) from None
+    if at.tzinfo is None:
+        raise InvalidArgument("time", "says no time zone", hint=hint)
+    return at.astimezone(UTC)
+
+
+def pairs(given: Iterable[str], option: str, types: dict[str, str] | None = None) -> dict[str, Any]:
+    """`name=text` and `name:=json`. Text for a field that the contract calls a number, a boolean, an object or an array is read as JSON if it is any."""
+    found: dict[str, Any] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name.strip(":"):
+            raise InvalidArgument(option, "is written name=text or name:=json", hint=f"{option} order_id:=7")
+        if name.endswith(":"):
+            name = name[:-1]
+            found[name] = _json(value, f"{option} {name}")
+        else:
+            found[name] = _typed(value, (types or {}).get(name, "string"))
+    return found
+
+
+def _typed(value: str, kind: str) -> Any:
+    if kind in {"string", "any"}:
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "not JSON"
+        raise InvalidArgument(where, f"is no JSON: {reason}", hint="text goes without the colon: name=text") from None

@@ -1,0 +1,90 @@
+"""`squidie ls` and `squidie show`: what there is, and why it is where it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from squidie.cli.reading import Reading, moment, query_of, read_command
+
+if TYPE_CHECKING:
+    from squidie.cli.setup import Setup
+    from squidie.views.listing import RunPage
+
+STATUSES = click.Choice(["running", "completed", "failed", "cancelled"])
+
+
+@click.command()
+@click.argument("query", nargs=-1)
+@click.option("--workflow", metavar="NAME", help="Runs of this workflow.")
+@click.option("--status", multiple=True, type=STATUSES, help="Runs with this status; may be repeated.")
+@click.option("--open/--ended", "is_open", default=None, help="Runs that have not ended, or those that have.")
+@click.option("--since", metavar="AGE|TIME", help='Open since, or ended after: "2h", or 2026-05-01T12:00Z.')
+@click.option("--limit", default=50, show_default=True, help="At most so many; 0 is all.")
+@click.option("--after", metavar="CURSOR", help="The page after this one.")
+@read_command
+def ls(reading: Reading, query: tuple[str, ...], *, limit: int, after: str | None, **options: Any) -> None:
+    """List runs, newest first.
+
+    QUERY is any of workflow:NAME, status:failed, since:2h, state:open; a bare word is a workflow's name.
+    """
+    from squidie.cli.tables import print_runs  # noqa: PLC0415 (rich, only where it is used)
+    from squidie.views.listing import counts  # noqa: PLC0415
+
+    where = query_of(query, options)
+    if "since" in where:
+        where["since"] = moment(reading.setup, where["since"], past=True)
+    page = _page(reading.setup, where, limit, after)
+    if reading.as_json:
+        reading.document("squidie.runs/1", page)
+    else:
+        print_runs(reading.screen, page, counts(reading.setup.journal()), narrowed=bool(where))
+
+
+def _page(setup: Setup, where: dict[str, Any], limit: int, after: str | None) -> RunPage:
+    """One page, or for a limit of zero all of them."""
+    from squidie.views.listing import MOST, RunPage, list_runs  # noqa: PLC0415 (SQLAlchemy, likewise)
+
+    journal = setup.journal()
+    if limit:
+        return list_runs(journal, **where, limit=limit, after=after)
+    rows = []
+    while True:
+        page = list_runs(journal, **where, limit=MOST, after=after)
+        rows += page.runs
+        if page.next is None:
+            return RunPage(tuple(rows), None, page.at)
+        after = page.next
+
+
+@click.command()
+@click.argument("run", metavar="ID")
+@click.option("--steps", "with_steps", is_flag=True, help="Each step in full: action, queue, holder, times, error.")
+@click.option("--data", "with_data", is_flag=True, help="Payload, outputs and error.")
+@click.option("--journal", "with_journal", is_flag=True, help="Its facts, in order.")
+@read_command
+def show(reading: Reading, run: str, *, with_steps: bool, with_data: bool, with_journal: bool) -> None:
+    """Show one run: why it is where it is, and its steps.
+
+    ID is a run's id, or its last four or more hex digits.
+    """
+    from squidie.cli import tables  # noqa: PLC0415 (rich, likewise)
+    from squidie.views.facts import facts_of  # noqa: PLC0415
+    from squidie.views.snapshot import inspect_run  # noqa: PLC0415
+
+    journal = reading.setup.journal()
+    snapshot = inspect_run(journal, reading.setup.find(run))
+    facts = facts_of(journal, snapshot.id) if with_journal else ()
+    if reading.as_json:
+        reading.document("squidie.run/1", snapshot, **({"journal": facts} if with_journal else {}))
+        return
+    tables.print_head(reading.screen, snapshot)
+    if with_steps:
+        tables.print_each_step(reading.screen, snapshot)
+    else:
+        tables.print_steps(reading.screen, snapshot)
+    if with_data:
+        tables.print_data(reading.screen, snapshot)
+    if with_journal:
+        tables.print_facts(reading.screen, facts, snapshot.at)

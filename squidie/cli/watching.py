@@ -1,0 +1,119 @@
+"""A run while it runs: its steps, live on a terminal, or a line for each change in a log."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.live import Live
+from rich.markup import escape
+from rich.text import Text
+
+from squidie.errors import RunUnsuccessful, WaitTimeout
+from squidie.views.headline import span
+from squidie.views.states import State
+
+if TYPE_CHECKING:
+    from squidie.cli.reading import Reading
+    from squidie.cli.render import Screen
+    from squidie.runtime import Run
+    from squidie.views.snapshot import RunSnapshot, StepView
+
+LOOK_EVERY = 0.1
+LONELY_AFTER = 3.0
+
+
+def wait_for(reading: Reading, run: Run, timeout: float | None) -> Any:
+    """The run's output. Progress goes to stderr. Raises `RunUnsuccessful` or `WaitTimeout`."""
+    screen = reading.screen
+    watch = _Silent() if reading.as_json else _Drawing(screen) if screen.err.is_terminal else _Logging(screen)
+    with watch:
+        snapshot = _until_end(reading, run, watch, timeout)
+    if snapshot.state is not State.COMPLETED:
+        raise RunUnsuccessful(run.id, snapshot.status.value, snapshot.error)
+    return snapshot.output
+
+
+def _until_end(reading: Reading, run: Run, watch: _Silent, timeout: float | None) -> RunSnapshot:
+    began, seen, warned = time.monotonic(), -1, False
+    while True:
+        ended = run.snapshot()
+        waited = time.monotonic() - began
+        if ended.revision != seen or isinstance(watch, _Drawing):
+            seen = ended.revision
+            watch.show(ended)
+        if ended.ended_at is not None:
+            return ended
+        if timeout is not None and waited >= timeout:
+            raise WaitTimeout(run.id, timeout)
+        if waited > LONELY_AFTER and not warned:
+            warned = True
+            _say_if_lonely(reading, ended)
+        time.sleep(LOOK_EVERY if timeout is None else min(LOOK_EVERY, max(0.0, timeout - waited)))
+
+
+def _say_if_lonely(reading: Reading, run: RunSnapshot) -> None:
+    from squidie.views.fleet import fleet  # noqa: PLC0415 (only where it is used)
+
+    served = {queue for worker in fleet(reading.setup.journal()).alive("worker") for queue in worker.queues}
+    lonely = sorted({step.queue for step in run.steps if step.state is State.QUEUED} - served)
+    if lonely:
+        reading.screen.note(f"[yellow]⚠[/] No worker serves queue {', '.join(lonely)}: nothing is lost, it starts as soon as one does.")
+
+
+class _Silent:
+    """For programs: nothing on the way."""
+
+    def show(self, run: RunSnapshot) -> None:
+        """One more look at the run."""
+
+    def __enter__(self) -> _Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+
+class _Logging(_Silent):
+    """A line on stderr for each step whose state is another than before."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._known: dict[str, State] = {}
+
+    def show(self, run: RunSnapshot) -> None:
+        if not self._known:
+            self._screen.note(f"{escape(run.workflow)} {run.short_id}")
+        for step in run.steps:
+            if self._known.get(step.name, State.NOT_STARTED) is not step.state:
+                self._screen.note(f"  {self._screen.badge(step.state)}  {escape(step.name)}{_extra(step, run)}")
+            self._known[step.name] = step.state
+
+
+class _Drawing(_Silent):
+    """On a terminal: all steps, redrawn."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._live = Live(console=screen.err, refresh_per_second=10, transient=False)
+
+    def __enter__(self) -> _Drawing:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, run: RunSnapshot) -> None:
+        screen = self._screen
+        lines = [f"[bold]{escape(run.workflow)} {run.short_id}[/]  {screen.badge(run.state)}  {span((run.ended_at or run.at) - run.started_at)}"]
+        lines += [f"  {screen.badge(step.state)}  {escape(step.name)}{_extra(step, run)}" for step in run.steps]
+        lines += ["  [dim]Ctrl-C leaves the run running.[/]"] if run.ended_at is None else []
+        self._live.update(Group(*(Text.from_markup(screen.plain(line)) for line in lines)))
+
+
+def _extra(step: StepView, run: RunSnapshot) -> str:
+    tries = f"  [dim]try {step.attempt}/{step.max_attempts}[/]" if step.attempt > 1 else ""
+    took = f"  [dim]{span(step.settled_at - step.claimed_at)}[/]" if step.settled_at and step.claimed_at and run.at else ""
+    return took + tries

@@ -1,0 +1,34 @@
+"""What the database says of itself: for `squidie doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from squidie.journal.store import Journal
+
+SERVER = (
+    "select current_setting('server_version') as version, current_setting('server_version_num')::int as number, "
+    "current_setting('server_encoding') as encoding, current_setting('fsync') as fsync, "
+    "current_setting('synchronous_commit') as synchronous_commit, current_setting('full_page_writes') as full_page_writes, "
+    "pg_is_in_recovery() as is_replica"
+)
+"""The server's version, and the settings that promises depend on."""
+
+GUARD = (
+    "select exists (select from pg_trigger t where t.tgrelid = cast(:facts as regclass) and t.tgname = 'facts_are_insert_only' and t.tgenabled <> 'D')"
+)
+"""Whether the trigger that keeps facts from being changed is there and enabled."""
+
+
+def server(journal: Journal, connection: Connection) -> Any:
+    """The server in one row."""
+    return connection.execute(journal.sql(SERVER)).one()
+
+
+def is_guarded(journal: Journal, connection: Connection) -> bool:
+    """Whether facts are insert-only."""
+    found: bool = connection.execute(journal.sql(GUARD), {"facts": f'"{journal.schema}".facts'}).scalar_one()
+    return found
