@@ -1,9 +1,10 @@
 """The floors: what the same workload costs a loop written by hand, with a table of runs and a journal of two rows a step.
 
-`step` journals each step by one statement, which is one commit; `group` carries as many runs as it is told through each
-step together, and commits once for all of them. Neither retries, leases, checks or explains anything.
+`step` journals each step by one statement, which is one commit. `group` carries as many runs as it is told through each
+step together and commits once for all of them, a statement a row in psycopg's pipeline. `document` does the same by one
+statement, its rows in one JSON document. None of them retries, leases, checks or explains anything.
 
-`python -m benchmarks.floors step|group SIZE` is a worker; it ends when nothing is left.
+`python -m benchmarks.floors step|group|document SIZE` is a worker; it ends when nothing is left.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from benchmarks.postgres import connect
 from benchmarks.workload import STEPS, nothing
@@ -44,17 +45,28 @@ with head as (update floor.runs set seq = %s, state = %s, updated_at = clock_tim
 insert into floor.journal (run_id, seq, kind, body) values (%s, %s, %s, %s::jsonb), (%s, %s, %s, %s::jsonb)
 """
 JOURNAL = "insert into floor.journal (run_id, seq, kind, body) values (%s, %s, %s, %s::jsonb)"
+DOCUMENT = """
+with heads as (update floor.runs set seq = %s, state = %s, updated_at = clock_timestamp() where id = any(%s))
+insert into floor.journal (run_id, seq, kind, body)
+select * from jsonb_to_recordset(%s::jsonb) as row(run_id bigint, seq int, kind text, body jsonb)
+"""
 HEADS = "update floor.runs set seq = %s, state = %s, updated_at = clock_timestamp() where id = any(%s)"
 DONE = "select count(*) from floor.runs where state = 'done'"
 
-Connection = "psycopg.Connection[Any]"
-Row = tuple[int, int, str, str]
+Connection: TypeAlias = "psycopg.Connection[Any]"
+Row: TypeAlias = tuple[int, int, str, str]
 
 
 def rows_of(run: int, number: int, result: dict[str, Any]) -> tuple[Row, Row]:
     """The two rows that a step leaves."""
     begun = json.dumps({"step": f"s{number}", "attempt": 1})
     return (run, 2 * number + 1, "step_started", begun), (run, 2 * number + 2, "step_done", json.dumps(result))
+
+
+def prepare(connection: Connection, workflows: int) -> None:
+    """The tables, and so many runs in them."""
+    connection.execute(DDL, prepare=False)
+    connection.execute(START, (json.dumps({"order": 1}), workflows))
 
 
 def one_by_one(connection: Connection, runs: Sequence[int]) -> None:
@@ -75,12 +87,20 @@ def together(connection: Connection, runs: Sequence[int]) -> None:
             connection.execute(HEADS, (2 * number + 2, state_after(number), list(runs)))
 
 
+def by_document(connection: Connection, runs: Sequence[int]) -> None:
+    """All runs through each step, a statement a step."""
+    for number in range(STEPS):
+        written = [row for run in runs for row in rows_of(run, number, nothing())]
+        document = ",".join(f'{{"run_id":{run},"seq":{seq},"kind":"{kind}","body":{body}}}' for run, seq, kind, body in written)
+        connection.execute(DOCUMENT, (2 * number + 2, state_after(number), list(runs), f"[{document}]"))
+
+
 def state_after(number: int) -> str:
     """What the head says after a step."""
     return "done" if number == STEPS - 1 else "running"
 
 
-LOOPS = {"step": one_by_one, "group": together}
+LOOPS = {"step": one_by_one, "group": together, "document": by_document}
 
 
 def main(kind: str, size: int) -> None:

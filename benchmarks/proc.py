@@ -58,3 +58,8 @@ def busy_seconds() -> float | None:
         return None
     user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text("ascii").splitlines()[0].split()[1:])
     return (user + nice + system + irq + softirq) / TICKS
+
+
+def own_seconds() -> float | None:
+    """User and system time of this very process, without its children."""
+    return sum(os.times()[:2]) if THERE else None

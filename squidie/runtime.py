@@ -18,8 +18,9 @@ from squidie import delivery as deliveries
 from squidie.engine import asking, ids, requests
 from squidie.engine.claim import claim
 from squidie.engine.parts import Parts
+from squidie.engine.presence import Presence
 from squidie.engine.requests import Request, queue_name
-from squidie.engine.sweep import Sweeper, SweepReport, about_worker, child_died, sweep
+from squidie.engine.sweep import Sweeper, SweepReport, child_died, sweep
 from squidie.engine.tick import tick
 from squidie.engine.turn import Draining, Turn, TurnReport
 from squidie.errors import InvalidArgument, RunUnsuccessful, SquidieError, WaitTimeout
@@ -245,8 +246,11 @@ class Squidie:
 
     def sweeper(self, queues: Callable[[], Sequence[str]], role: str = "worker") -> Sweeper:
         """The thread that sweeps for a worker that serves these queues, and keeps its row in the fleet."""
-        about = about_worker(self._parts, role)
-        return Sweeper(self._parts, queues, about=about, bell_ok=getattr(self.delivery, "last_ok_at", None))
+        return Sweeper(self._parts, queues, role)
+
+    def presence(self, role: str) -> Presence:
+        """This process's row in the fleet, for a process that does not sweep, such as beat."""
+        return Presence(self._parts, role)
 
     def tick(self) -> float:
         """Open due cron windows; the seconds until the next one."""

@@ -25,7 +25,7 @@ def services():
 @pytest.fixture(scope="session")
 def template_url(services):
     """A migrated database that nobody uses, to be copied."""
-    from squidie import migrate  # noqa: PLC0415 (pure tests do without)
+    from squidie import migrate
 
     url = services.new_database()
     migrate.upgrade(url, schema=SCHEMA)
@@ -76,7 +76,7 @@ def _database(services, template):
 def _violations(url):
     if find_spec("squidie.testing.invariants") is None:
         return []
-    from squidie.testing.invariants import violations  # noqa: PLC0415 (likewise)
+    from squidie.testing.invariants import violations
 
     engine = create_engine(url)
     try:

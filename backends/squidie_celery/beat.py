@@ -49,6 +49,7 @@ class Scheduler(PersistentScheduler):
             return self._look_at - monotonic()
         wait = LONGEST_WAIT
         try:
+            self._presence.refresh()
             wait = min(wait, station_of(self.app).squidie.tick())
         except Exception as error:  # noqa: BLE001 the host's own entries go on, whatever is wrong with ours
             self._say_once("_windows_failed", "windows cannot be opened, trying each second", error)
@@ -56,6 +57,17 @@ class Scheduler(PersistentScheduler):
             self._windows_failed = False
         self._look_at = monotonic() + wait
         return wait
+
+    @cached_property
+    def _presence(self) -> Any:
+        """Beat's row in the fleet, by which `squidie doctor` knows that it is alive."""
+        return station_of(self.app).squidie.presence("beat")
+
+    def close(self) -> None:
+        """Once, at the end: what the stock scheduler saves, and the row."""
+        super().close()
+        if "_presence" in self.__dict__:
+            self._presence.leave()
 
     @cached_property
     def connection(self) -> Any:

@@ -74,7 +74,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> 
         ctx.exit()
 
 
-@click.group(name="squidie", cls=Squidies, commands_at=COMMANDS, plugins=PLUGINS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(name="squidie", cls=Squidies, commands_at=COMMANDS, plugins=PLUGINS, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-A", "--app", metavar="MODULE:ATTR", help="Where your Squidie object is. Also SQUIDIE_APP, or [tool.squidie] app in pyproject.toml.")
 @click.option("--dsn", metavar="URL", help="The journal's database, where the code is not at hand. Also SQUIDIE_DATABASE_URL.")
 @click.option("--schema", default="squidie", show_default=True, help="The journal's schema, with --dsn.")
@@ -90,5 +90,7 @@ def squidie(ctx: click.Context, app: str | None, dsn: str | None, schema: str, *
         app=app, dsn=dsn, schema=schema, celery=celery, no_color=no_color or "NO_COLOR" in os.environ, ascii=only_ascii, verbose=verbose
     )
     ctx.call_on_close(ctx.obj.close)
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 

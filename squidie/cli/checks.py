@@ -45,6 +45,7 @@ class Needs(StrEnum):
     """What must be there before a check makes sense."""
 
     NOTHING = "nothing"
+    CODE = "code"
     DATABASE = "database"
     SCHEMA = "schema"
 
@@ -113,6 +114,7 @@ def app_import(patient: Patient) -> Finding:
         return Finding(Severity.WARNING, "no application was named: only the journal is looked at", error.hint)
     except (ConfigError, InvalidSpec) as error:
         return Finding(Severity.ERROR, error.message, error.hint)
+    patient.has.add(Needs.CODE)
     workflows = squidie.workflows.values()
     steps = sum(len(workflow.spec.nodes) for workflow in workflows)
     if not workflows:
@@ -254,7 +256,7 @@ CHECKS: tuple[Check, ...] = (
     Check("db.append_only", db_append_only),
     Check("db.durability", db_durability, Needs.DATABASE),
     Check("db.encoding", db_encoding, Needs.DATABASE),
-    Check("broker.connect", broker_connect, Needs.NOTHING),
+    Check("broker.connect", broker_connect, Needs.CODE),
     Check("workers.alive", workers_alive),
     Check("queues.consumed", queues_consumed),
     Check("beat.alive", beat_alive),

@@ -43,12 +43,9 @@ def doctor(reading: Reading, *, strict: bool, only: str | None) -> None:
 
 def _print(reading: Reading, name: str, finding: Finding) -> None:
     from rich.markup import escape  # noqa: PLC0415 (likewise)
-    from rich.padding import Padding  # noqa: PLC0415 (likewise)
 
-    screen = reading.screen
-    screen.table([("", {}), ("", {"min_width": 16}), ("", {"ratio": 1, "no_wrap": False})], [(_SIGNS[finding.severity], name, escape(finding.evidence))])
-    if finding.fix:
-        screen.out.print(Padding(screen.plain(f"fix: {escape(finding.fix)}"), (0, 0, 0, 21)), highlight=False)
+    fix = [f"[dim]fix: {escape(finding.fix)}[/]"] if finding.fix else []
+    reading.screen.item(_SIGNS[finding.severity], name, escape(finding.evidence), *fix)
 
 
 def _print_sum(reading: Reading, findings: list[Finding]) -> None:

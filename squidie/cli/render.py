@@ -64,7 +64,23 @@ class Screen:
             table.add_column(title, **{"no_wrap": True, "overflow": "ellipsis", **options})
         for row in rows:
             table.add_row(*(self.plain(cell) for cell in row))
-        self.out.print(table)
+        self._trimmed(table)
+
+    def item(self, sign: str, name: str, text: str, *more: str) -> None:
+        """One entry of a list: a sign, a name, and text that is wrapped beside them."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, min_width=15)
+        table.add_column(overflow="fold")
+        table.add_row(self.plain(sign), escape(name), self.plain("\n".join((text, *more))))
+        self._trimmed(table)
+
+    def _trimmed(self, table: Table) -> None:
+        """Without the spaces that rich pads lines with, which a pipe would carry along."""
+        with self.out.capture() as captured:
+            self.out.print(table, highlight=False)
+        for line in captured.get().splitlines():
+            click.echo(line.rstrip())
 
     def plain(self, text: str) -> str:
         """The text as this terminal can show it."""

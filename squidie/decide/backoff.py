@@ -19,14 +19,15 @@ def delay(retry: Retry, attempt: int, dice: float) -> float:
 
     `dice`, drawn in [0, 1), decides the jitter.
     """
-    if retry.backoff is Backoff.FIXED:
-        wait = retry.min
-    elif retry.backoff is Backoff.LINEAR:
-        wait = retry.min * attempt
-    elif retry.backoff is Backoff.EXPONENTIAL:
-        wait = _exponential(retry, attempt)
-    else:
-        assert_never(retry.backoff)
+    match retry.backoff:
+        case Backoff.FIXED:
+            wait = retry.min
+        case Backoff.LINEAR:
+            wait = retry.min * attempt
+        case Backoff.EXPONENTIAL:
+            wait = _exponential(retry, attempt)
+        case _:
+            assert_never(retry.backoff)
     wait = min(wait, retry.max, LONGEST)
     fraction = float(retry.jitter)  # True is full jitter
     return wait * (1.0 - fraction * dice)

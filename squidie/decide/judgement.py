@@ -16,6 +16,7 @@ from squidie.decide.cancel import cancel
 from squidie.decide.commands import Cancel, Complete, Expire, Fail, Release
 from squidie.decide.retry import expire, fail, release
 from squidie.errors import RunEnded, StaleClaim, UnknownAttempt
+from squidie.history.run import NodeStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,7 +84,7 @@ def _held(situation: Situation, command: OnAttempt) -> OpenAttempt | None:
     ):
         return row
     node = situation.run.nodes.get(command.step)
-    if node is None or command.attempt > node.attempt:
+    if node is None or node.status is NodeStatus.SKIPPED or command.attempt > node.attempt:
         raise UnknownAttempt(
             f"run {command.run_id} never opened attempt {command.attempt} of {command.step!r}", details=_about(command)
         )

@@ -7,22 +7,21 @@ due cron windows. It bounds every loss: after `kill -9` of a host, work begins e
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from squidie.decide.backoff import after_loss
 from squidie.decide.commands import Expire, Release
 from squidie.engine import ids
+from squidie.engine.presence import Presence
 from squidie.engine.tick import tick
 from squidie.engine.transact import transact
 from squidie.errors import SquidieError
 from squidie.history.facts import AttemptDeadLettered, AttemptExpired, ReleaseReason
-from squidie.journal import attempts, fleet
+from squidie.journal import attempts
 
 if TYPE_CHECKING:
     from squidie.decide.commands import OnRun
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("squidie.sweep")
 
 SHARE = 64
+
+PRESENCE_EVERY = 3
+"""Looks between two signs of life: an idle worker asks Postgres less than once a second in all."""
 
 
 @dataclass(slots=True)
@@ -87,44 +89,17 @@ def _end(parts: Parts, commands: Sequence[OnRun], report: SweepReport) -> None:
                 log.error("a claim could not be ended: %s", verdict.error, exc_info=verdict.error)
 
 
-def about_worker(parts: Parts, role: str) -> dict[str, Any]:
-    """What this process's row in the fleet says of it, but for what changes."""
-    return {
-        "owner": ids.owner(),
-        "host": ids.host(),
-        "pid": os.getpid(),
-        "role": role,
-        "actions": sorted(parts.served),
-        "version": _version(),
-        "delivery": parts.delivery.name,
-    }
-
-
-def _version() -> str:
-    try:
-        return version("squidie")
-    except PackageNotFoundError:
-        return "unknown"
-
-
 class Sweeper:
     """The thread that sweeps, and says that this worker is alive.
 
     It backs off while Postgres is away and never ends by itself.
     """
 
-    def __init__(
-        self,
-        parts: Parts,
-        queues: Callable[[], Sequence[str]],
-        *,
-        about: dict[str, Any],
-        bell_ok: Callable[[], Any] | None = None,
-    ) -> None:
+    def __init__(self, parts: Parts, queues: Callable[[], Sequence[str]], role: str) -> None:
         self._parts = parts
         self._queues = queues
-        self._about = about
-        self._bell_ok = bell_ok
+        self._presence = Presence(parts, role)
+        self._looks = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._last = time.monotonic()
@@ -139,11 +114,7 @@ class Sweeper:
         self._stopping.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
-        try:
-            with self._parts.journal.transaction() as connection:
-                fleet.gone(self._parts.journal, connection, self._about["owner"])
-        except SquidieError as error:
-            log.info("this worker's row stays until it is old: %s", error)
+        self._presence.leave()
 
     def _run(self) -> None:
         settings = self._parts.settings
@@ -162,9 +133,9 @@ class Sweeper:
         settings = self._parts.settings
         away = time.monotonic() - self._last > settings.renewal + 2 * settings.sweep
         queues = tuple(self._queues())
-        with self._parts.journal.transaction() as connection:
-            about = {**self._about, "queues": list(queues), "bell_ok_at": self._bell_ok() if self._bell_ok else None}
-            fleet.seen(self._parts.journal, connection, about)
+        if self._looks % PRESENCE_EVERY == 0:
+            self._presence.refresh(queues)
+        self._looks += 1
         report = sweep(self._parts, queues, spare=away)
         self._last = time.monotonic()
         return report

@@ -41,11 +41,14 @@ def tick(parts: Parts) -> float:
         with parts.journal.transaction() as connection:
             schedules.sync(parts.journal, connection, declared(parts))
         parts.schedules_synced = True
-    while _open_one(parts, workflows):
+    while (seconds := _seconds_to_next(parts, workflows)) <= 0 and _open_one(parts, workflows):
         pass
+    return min(LONGEST, max(0.0, seconds))
+
+
+def _seconds_to_next(parts: Parts, workflows: tuple[str, ...]) -> float:
     with parts.journal.reading() as connection:
-        seconds = schedules.seconds_to_next(parts.journal, connection, workflows)
-    return LONGEST if seconds is None else min(LONGEST, max(0.0, seconds))
+        return schedules.seconds_to_next(parts.journal, connection, workflows)
 
 
 def declared(parts: Parts) -> list[dict[str, Any]]:

@@ -113,6 +113,9 @@ class Moved(_Part, frozen=True, kw_only=True):
     skipped_steps: tuple[str, ...] = ()
 
 
+VERSION = 1
+"""The version of the bodies written here."""
+
 NOTHING_MOVED = Moved()
 _HUMP = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -130,7 +133,7 @@ class Recorded(_Part, frozen=True, kw_only=True):
     clock: datetime | None = None
     opens: tuple[Opening, ...] = ()
     ends: tuple[Ended, ...] = ()
-    v: int = 1
+    v: int = VERSION
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -34,7 +34,10 @@ order by next_at nulls first limit 1 for update skip locked
 MOVE_ON = "update {s}.schedules set next_at = :next_at, last_at = coalesce(:last_at, last_at) where workflow = :workflow and trigger = :trigger"
 """The next time of a schedule, in the commit that opened its windows."""
 
-NEXT = "select extract(epoch from min(next_at) - {s}.clock())::float8 from {s}.schedules where enabled and workflow = any(:workflows)"
+NEXT = """
+select coalesce(extract(epoch from min(coalesce(next_at, '-infinity')) - {s}.clock())::float8, 'infinity') from {s}.schedules
+where enabled and workflow = any(:workflows)
+"""
 """Seconds until the next window."""
 
 
@@ -62,7 +65,7 @@ def move_on(
     connection.execute(journal.sql(MOVE_ON), given)
 
 
-def seconds_to_next(journal: Journal, connection: Connection, workflows: Collection[str]) -> float | None:
-    """Seconds until the next window, or None when no schedule is on."""
-    seconds: float | None = connection.execute(journal.sql(NEXT), {"workflows": Texts(workflows)}).scalar()
+def seconds_to_next(journal: Journal, connection: Connection, workflows: Collection[str]) -> float:
+    """Seconds until the next window; negative when one is due or a schedule is new, infinite when none is on."""
+    seconds: float = connection.execute(journal.sql(NEXT), {"workflows": Texts(workflows)}).scalar_one()
     return seconds

@@ -95,8 +95,8 @@ def _what_next(stage: Stage, screen: Screen, evidence: Evidence, *, keep: bool) 
         screen.line(f"  export {name}='{stage.told[name]}'")
     screen.line("  squidie ls")
     for charging in evidence.deeds.killed:
-        run = stage.squidie.start("Fulfilment", evidence.orders[charging.order_id], key=charging.order_id)
-        screen.line(f"  squidie show {run.id}     # {charging.order_id}, whose worker was killed")
+        run_id = evidence.ended[charging.order_id].run_id
+        screen.line(f"  squidie show {run_id}     # {charging.order_id}, whose worker was killed")
     screen.line("Ctrl-C ends all of it.")
     while True:
         time.sleep(1)
