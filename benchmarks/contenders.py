@@ -157,7 +157,7 @@ class ThroughNotify(Ours):
 
     def count_bells(self, place: Place) -> Callable[[], int]:
         """By listening too."""
-        ear = postgres.connect(place.database)
+        ear = postgres.connect(place.database, postgres.EAR)
         ear.execute("listen squidie")
 
         def heard() -> int:

@@ -16,6 +16,12 @@ from squidie.testing import eventually
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 CALIBRATION = 0.5  # seconds
 
+EAR = "bench-ear"
+"""The name of a connection that only listens, and may stay."""
+DESERTED = """
+select count(*) = 0 from pg_stat_activity
+where datname = %s and backend_type = 'client backend' and application_name <> %s
+"""
 COUNTERS = """
 select d.xact_commit, pg_current_wal_insert_lsn() - '0/0', (select sum(fsyncs) from pg_stat_io where object = 'wal')
 from pg_stat_database d where d.datname = %s
@@ -35,10 +41,10 @@ class Counters:
         return Counters(*(getattr(self, f.name) - getattr(before, f.name) for f in fields(self)))
 
 
-def connect(url: str) -> psycopg.Connection[Any]:
+def connect(url: str, name: str = "bench") -> psycopg.Connection[Any]:
     """A plain connection to what SQLAlchemy knows by this URL."""
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(plain, autocommit=True, prepare_threshold=0)
+    return psycopg.connect(plain, autocommit=True, prepare_threshold=0, application_name=name)
 
 
 class Observer:
@@ -66,9 +72,8 @@ class Observer:
         self._connection.close()
 
     def _is_deserted(self) -> bool:
-        asked = "select count(*) from pg_stat_activity where datname = %s and backend_type = 'client backend'"
-        row = self._connection.execute(asked, [self._name]).fetchone()
-        return row is not None and row[0] == 0
+        row = self._connection.execute(DESERTED, [self._name, EAR]).fetchone()
+        return row is not None and bool(row[0])
 
 
 def rows(connection: psycopg.Connection[Any], schema: str) -> dict[str, int]:

@@ -35,7 +35,7 @@ MOVE_ON = "update {s}.schedules set next_at = :next_at, last_at = coalesce(:last
 """The next time of a schedule, in the commit that opened its windows."""
 
 NEXT = """
-select coalesce(extract(epoch from min(coalesce(next_at, '-infinity')) - {s}.clock())::float8, 'infinity') from {s}.schedules
+select coalesce(extract(epoch from min(coalesce(next_at, {s}.clock())) - {s}.clock())::float8, 'infinity') from {s}.schedules
 where enabled and workflow = any(:workflows)
 """
 """Seconds until the next window."""
