@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import click
 from rich.console import Console
 
 from benchmarks import postgres, report
-from benchmarks.contenders import CONTENDERS, Contender, Place
+from benchmarks.contenders import CONTENDERS, Floor, Place
 from benchmarks.trial import attempt
 from squidie import migrate
 from squidie.testing import Services
@@ -20,12 +21,15 @@ from squidie.testing import Services
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmarks.contenders import Contender
+    from benchmarks.trial import Trial
+
 
 @click.command()
 @click.option("--workflows", type=click.IntRange(1), default=2000, show_default=True, help="How many runs each time.")
 @click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="How often each contender runs.")
-@click.option("--only", metavar="TEXT", help="Contenders whose name contains this, and the floors they are compared with.")
-@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the JSON line to a file.")
+@click.option("--only", metavar="TEXT", help="Contenders whose name contains this, and the floors.")
+@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the JSON to a file too.")
 @click.option("--profile", is_flag=True, help="Instead: one worker in this process, and where its time goes.")
 def main(workflows: int, repeat: int, only: str | None, file: Path | None, *, profile: bool) -> None:
     """Measure what Squidie costs, beside hand-written loops on the same Postgres."""
@@ -34,7 +38,8 @@ def main(workflows: int, repeat: int, only: str | None, file: Path | None, *, pr
 
         tell(workflows, Console())
         return
-    series = measure(workflows, repeat, [each for each in CONTENDERS if not only or only in each.name or "loop" in each.name])
+    wanted = [each for each in CONTENDERS if only is None or only in each.name or isinstance(each, Floor)]
+    series = measure(workflows, repeat, wanted)
     console = Console()
     report.show(series, Console(width=max(console.width, report.WIDTH)))
     line = json.dumps(report.document(series), ensure_ascii=False)
@@ -48,25 +53,24 @@ def measure(workflows: int, repeat: int, contenders: Sequence[Contender]) -> rep
     """Interleaved: every contender once, then every contender again."""
     series = report.Series(workflows)
     with Services.start() as services, tempfile.TemporaryDirectory(prefix="squidie-marks-") as folder:
-        with postgres.connect(services.database_url) as connection:
-            postgres.refuse_if_forgetful(connection)
-            series.postgres = str(connection.info.parameter_status("server_version"))
-        template = services.new_database()
-        migrate.upgrade(template)
+        series.postgres = postgres.durable_version(services.database_url)
+        template = Place(services, services.new_database(), Path(folder), workflows)
+        migrate.upgrade(template.database)
         for number in range(repeat):
+            click.echo(f"round {number + 1} of {repeat}", err=True)
             series.commits_per_s.append(postgres.commits_per_second(services.database_url))
-            series.rounds.append([_once(each, services, template, Path(folder), workflows, number) for each in contenders])
+            series.rounds.append([_once(contender, template) for contender in contenders])
     series.compare()
     return series
 
 
-def _once(contender: Contender, services: Services, template: str, marks: Path, workflows: int, number: int) -> report.Trial:
-    click.echo(f"{number + 1}: {contender.name}, {contender.processes} ...", err=True)
-    database = services.new_database(template=template)
+def _once(contender: Contender, template: Place) -> Trial:
+    click.echo(f"  {contender.name}, {contender.processes}", err=True)
+    place = replace(template, database=template.services.new_database(template=template.database))
     try:
-        return attempt(contender, Place(services, database, marks, workflows))
+        return attempt(contender, place)
     finally:
-        services.drop_database(database)
+        place.services.drop_database(place.database)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the benchmark's Celery workers load: `celery -A benchmarks.celery_app worker`. The broker is `SQUIDIE_REDIS_URL`."""
+"""What the benchmark's Celery workers load: `celery -A benchmarks.celery_app worker`."""
 
 import os
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Protocol
 from urllib.parse import urlsplit
 
@@ -20,7 +21,6 @@ from squidie_notify import NotifyDelivery
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from squidie import Squidie
     from squidie.delivery import Delivery
 
 ROOT = Path(__file__).parents[1]
@@ -48,16 +48,22 @@ class Place:
 class Contender(Protocol):
     """One way to get the workload done."""
 
-    name: str
-    processes: int
     schema: ClassVar[str]
     done: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """How it is called in the table."""
+
+    @property
+    def processes(self) -> int:
+        """How many run steps."""
 
     def count_bells(self, place: Place) -> Callable[[], int] | None:
         """Begin to count messages; the call says how many there were. None where there are no messages."""
 
-    def start(self, place: Place) -> None:
-        """Make sure that every run is on disk."""
+    def start(self, place: Place) -> float:
+        """Put every run on disk; the seconds that the calls took."""
 
     def work(self, place: Place) -> Process:
         """Start the workers."""
@@ -80,10 +86,12 @@ class Floor:
     def count_bells(self, place: Place) -> None:
         """There are none."""
 
-    def start(self, place: Place) -> None:
-        """One statement for all: how a loop starts its runs is not what is measured."""
+    def start(self, place: Place) -> float:
+        """One statement for all: a loop's starts are not what is measured."""
         with postgres.connect(place.database) as connection:
+            began = monotonic()
             floors.prepare(connection, place.workflows)
+            return monotonic() - began
 
     def work(self, place: Place) -> Process:
         """One process."""
@@ -102,11 +110,14 @@ class Ours:
     schema: ClassVar = "squidie"
     done: ClassVar = "select count(*) from squidie.runs where status = 'completed'"
 
-    def start(self, place: Place) -> None:
-        """As a host does it; the last bell is out when this returns."""
-        squidie = self._sender(place)
+    def start(self, place: Place) -> float:
+        """As a host does it that is connected already; the last bell is out when this returns."""
+        squidie = workload.serving(place.database, self._delivery(place))
         try:
+            squidie.ensure_schema()
+            began = monotonic()
             workload.start(squidie, place.workflows)
+            return monotonic() - began
         finally:
             squidie.close()
 
@@ -117,9 +128,6 @@ class Ours:
             return violations(squidie.engine)
         finally:
             squidie.close()
-
-    def _sender(self, place: Place) -> Squidie:
-        return workload.serving(place.database, self._delivery(place))
 
     def _delivery(self, place: Place) -> Delivery:
         raise NotImplementedError
@@ -141,8 +149,8 @@ class ThroughCelery(Ours):
 
     def work(self, place: Place) -> Process:
         """One worker with as many children as there are processes."""
-        options = {"concurrency": self.processes, "name": "bench", "env": place.environment, "cwd": ROOT}
-        return Worker("benchmarks.celery_app", **options)
+        concurrency, env = self.processes, place.environment
+        return Worker("benchmarks.celery_app", concurrency=concurrency, name="bench", env=env, cwd=ROOT)
 
     def _delivery(self, place: Place) -> Delivery:
         return CeleryDelivery(create_app(place.services.redis_url, set_as_current=False))
@@ -190,5 +198,5 @@ CONTENDERS: tuple[Contender, ...] = (
 def _pushes(url: str) -> int:
     """How many messages this Redis has ever been given."""
     with redis.Redis(host=urlsplit(url).hostname or "", port=urlsplit(url).port or 6379) as connection:
-        told: dict[str, dict[str, int]] = connection.info("commandstats")  # type: ignore[assignment]
+        told: dict[str, dict[str, int]] = connection.info("commandstats")
     return int(told.get("cmdstat_lpush", {}).get("calls", 0))

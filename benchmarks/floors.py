@@ -1,21 +1,23 @@
-"""The floors: what the same workload costs a loop written by hand, with a table of runs and a journal of two rows a step.
+"""The floors: what the workload costs a loop written by hand, with a table of runs and a journal of two rows a step.
 
 `step` journals each step by one statement, which is one commit. `group` carries as many runs as it is told through each
 step together and commits once for all of them, a statement a row in psycopg's pipeline. `document` does the same by one
 statement, its rows in one JSON document. None of them retries, leases, checks or explains anything.
 
-`python -m benchmarks.floors step|group|document SIZE` is a worker; it ends when nothing is left.
+`python -m benchmarks.floors step|group|document SIZE` is a worker. It stays when nothing is left, so that what it
+used can still be read.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from benchmarks.postgres import connect
-from benchmarks.workload import STEPS, nothing
+from benchmarks.workload import STEPS, nothing, order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +52,7 @@ with heads as (update floor.runs set seq = %s, state = %s, updated_at = clock_ti
 insert into floor.journal (run_id, seq, kind, body)
 select * from jsonb_to_recordset(%s::jsonb) as row(run_id bigint, seq int, kind text, body jsonb)
 """
+ROW = '{"run_id":%d,"seq":%d,"kind":"%s","body":%s}'
 HEADS = "update floor.runs set seq = %s, state = %s, updated_at = clock_timestamp() where id = any(%s)"
 DONE = "select count(*) from floor.runs where state = 'done'"
 
@@ -66,7 +69,7 @@ def rows_of(run: int, number: int, result: dict[str, Any]) -> tuple[Row, Row]:
 def prepare(connection: Connection, workflows: int) -> None:
     """The tables, and so many runs in them."""
     connection.execute(DDL, prepare=False)
-    connection.execute(START, (json.dumps({"order": 1}), workflows))
+    connection.execute(START, (json.dumps(order(1)), workflows))
 
 
 def one_by_one(connection: Connection, runs: Sequence[int]) -> None:
@@ -91,7 +94,7 @@ def by_document(connection: Connection, runs: Sequence[int]) -> None:
     """All runs through each step, a statement a step."""
     for number in range(STEPS):
         written = [row for run in runs for row in rows_of(run, number, nothing())]
-        document = ",".join(f'{{"run_id":{run},"seq":{seq},"kind":"{kind}","body":{body}}}' for run, seq, kind, body in written)
+        document = ",".join(map(ROW.__mod__, written))
         connection.execute(DOCUMENT, (2 * number + 2, state_after(number), list(runs), f"[{document}]"))
 
 
@@ -104,10 +107,11 @@ LOOPS = {"step": one_by_one, "group": together, "document": by_document}
 
 
 def main(kind: str, size: int) -> None:
-    """Claim and work until nothing is left."""
+    """Claim and work until nothing is left, then wait for the end."""
     with connect(os.environ["SQUIDIE_DATABASE_URL"]) as connection:
         while runs := [run for (run,) in connection.execute(CLAIM, [size])]:
             LOOPS[kind](connection, runs)
+    signal.pause()
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def step_begins() -> None:
 
 
 def _open() -> memoryview | None:
-    """This process' own file: a forked child must not write into its parent's."""
+    """A file of this process' own: a forked child must not write into its parent's."""
     global _mine, _pid  # noqa: PLW0603 - once a process
     folder, _pid = os.environ.get(FOLDER), os.getpid()
     if folder is None:

@@ -16,6 +16,7 @@ from squidie.testing import eventually
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 CALIBRATION = 0.5  # seconds
 
+CONSTANT = ("definitions", "schedules", "schema_version", "workers")
 EAR = "bench-ear"
 """The name of a connection that only listens, and may stay."""
 DESERTED = """
@@ -77,18 +78,24 @@ class Observer:
 
 
 def rows(connection: psycopg.Connection[Any], schema: str) -> dict[str, int]:
-    """How many rows each table of a schema holds, but for Alembic's own."""
-    asked = "select tablename from pg_tables where schemaname = %s and tablename <> 'schema_version'"
-    names = [name for (name,) in connection.execute(asked, [schema]).fetchall()]
+    """How many rows each table of a schema holds, but for those that do not grow with the number of runs."""
+    asked = "select tablename from pg_tables where schemaname = %s and tablename <> all(%s)"
+    names = [name for (name,) in connection.execute(asked, [schema, list(CONSTANT)]).fetchall()]
     count = sql.SQL("select count(*) from {}")
     return {name: _one(connection, count.format(sql.Identifier(schema, name))) for name in names}
 
 
-def refuse_if_forgetful(connection: psycopg.Connection[Any]) -> None:
-    """A server that may lose what it has committed would flatter everybody. Raises `InvalidConfig`."""
-    off = [name for name in DURABLE if _one(connection, sql.SQL("show {}").format(sql.Identifier(name))) != "on"]
+def durable_version(url: str) -> str:
+    """The server's release.
+
+    Raises `InvalidConfig` for a server that may lose what it has committed: it would flatter everybody.
+    """
+    with connect(url) as connection:
+        off = [name for name in DURABLE if _one(connection, sql.SQL("show {}").format(sql.Identifier(name))) != "on"]
+        version = connection.info.parameter_status("server_version")
     if off:
-        raise InvalidConfig(f"this Postgres is not durable: {', '.join(off)}", hint="measure one with its default settings")
+        raise InvalidConfig(f"this Postgres is not durable: {', '.join(off)}", hint="measure one with its defaults")
+    return str(version)
 
 
 def commits_per_second(url: str) -> float:

@@ -56,7 +56,8 @@ def busy_seconds() -> float | None:
     """Of all the machine's cores since it was started, whoever used them."""
     if not THERE:
         return None
-    user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text("ascii").splitlines()[0].split()[1:])
+    fields = Path("/proc/stat").read_text("ascii").partition("\n")[0].split()[1:]
+    user, nice, system, _idle, _waiting, irq, softirq, *_ = map(int, fields)
     return (user + nice + system + irq + softirq) / TICKS
 
 

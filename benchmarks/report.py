@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.contenders import FLOOR
@@ -17,13 +16,15 @@ from benchmarks.workload import STEPS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rich.console import Console
+
     from benchmarks.contenders import Contender
     from benchmarks.trial import Trial
 
 SCHEMA = "squidie.bench/1"
 NOISY = 0.5
 """Cores used by others from which on a repetition says little."""
-WIDTH = 150
+WIDTH = 160
 
 
 class Line(NamedTuple):
@@ -122,22 +123,24 @@ def show(series: Series, console: Console) -> None:
     """The table, what to think of it, and what is broken."""
     console.print(_table(series))
     calibration = Spread.of(series.commits_per_s)
-    if calibration:
-        console.print(f"This machine: {calibration.text(0)} commits/s on one connection, {os.cpu_count()} cores, PostgreSQL {series.postgres}.")
-    disturbed = series.disturbed()
-    if disturbed:
-        note = f"{len(disturbed)} of {len(series.trials())} repetitions had others using more than {NOISY:g} cores beside them"
-        console.print(f"[yellow]Noise: {note}; they count only where nothing else is left. Measure again when it is quiet.[/]")
+    rate = calibration.text(0) if calibration else "?"
+    console.print(f"{rate} commits/s on one connection, {os.cpu_count()} cores, PostgreSQL {series.postgres}")
+    disturbed = f"{len(series.disturbed())} of {len(series.trials())} repetitions"
+    if series.disturbed():
+        console.print(f"[yellow]Noise: others used more than {NOISY:g} cores beside {disturbed}.[/]")
+        console.print("[yellow]They count only for contenders that have no other. Measure again when it is quiet.[/]")
     for fault in series.faults()[:20]:
         console.print(f"[red]BROKEN {fault}[/]")
 
 
 def _table(series: Series) -> Table:
-    table = Table(title=f"W1: {series.workflows} workflows of {STEPS} steps, {len(series.rounds)} repetitions: median and extremes")
-    table.add_column("")
+    repetitions = f"median and extremes of {len(series.rounds)}"
+    table = Table(title=f"W1: {series.workflows} workflows of {STEPS} steps, {repetitions}")
+    table.add_column("", no_wrap=True)
     columns = series.contenders()
     for contender in columns:
-        table.add_column(f"{contender.name}\n{contender.processes} process{'es' * (contender.processes > 1)}", justify="right")
+        count = "1 process" if contender.processes == 1 else f"{contender.processes} processes"
+        table.add_column(f"{contender.name}\n{count}", justify="right")
     table.add_column("goal", justify="right")
     found = {contender: spreads(series, contender) for contender in columns}
     for line in LINES:

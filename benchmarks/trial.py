@@ -1,20 +1,21 @@
-"""One repetition of one contender: a database of its own, all runs started, then worked off and watched from outside."""
+"""One repetition of one contender: all runs are started, then worked off and watched from outside."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import monotonic, monotonic_ns
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import marks, postgres, proc
-from benchmarks.contenders import Place
 from benchmarks.workload import STEPS
 from squidie.testing import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
 
-    from benchmarks.contenders import Contender
+    from benchmarks.contenders import Contender, Place
     from squidie.testing import Process, Services
 
 PATIENCE = 120.0
@@ -62,7 +63,7 @@ def attempt(contender: Contender, place: Place) -> Trial:
     observer = postgres.Observer(place.database, place.services.database_url)
     bells = contender.count_bells(place)
     try:
-        started = _timed_start(contender, place)
+        started = contender.start(place)
         observer.settle()
         before = observer.counters()
         run = _work_off(contender, place)
@@ -73,12 +74,6 @@ def attempt(contender: Contender, place: Place) -> Trial:
     figures["starts_per_s"] = None if bells is None else place.workflows / started
     figures["calls_per_step"] = marks.steps_begun(place.marks) / (place.workflows * STEPS)
     return Trial(contender, figures, _elsewhere(run), contender.faults(place))
-
-
-def _timed_start(contender: Contender, place: Place) -> float:
-    began = monotonic()
-    contender.start(place)
-    return monotonic() - began
 
 
 def _work_off(contender: Contender, place: Place) -> Run:
@@ -95,7 +90,7 @@ def _work_off(contender: Contender, place: Place) -> Run:
     return run
 
 
-def _wait(process: Process, condition: Any, why: str) -> None:
+def _wait(process: Process, condition: Callable[[], bool], why: str) -> None:
     def holds() -> bool:
         return condition() or process.exit_code is not None
 
@@ -145,7 +140,6 @@ def _rows(contender: Contender, place: Place) -> dict[str, int]:
 
 def _figures(workflows: int, run: Run, counters: postgres.Counters, rows: dict[str, int], bells: int | None) -> Figures:
     steps = workflows * STEPS
-    fleet = rows.pop("workers", 0)  # one a process, whatever it does
     return {
         "workflows_per_s": workflows / run.seconds,
         "steps_per_s": steps / run.seconds,
@@ -158,7 +152,6 @@ def _figures(workflows: int, run: Run, counters: postgres.Counters, rows: dict[s
         "worker_us_per_step": _micros(run.cpu.workers, steps),
         "postgres_us_per_step": _micros(run.cpu.postgres, steps),
         "peak_mib": run.peak_mib,
-        "worker_rows": fleet,
     }
 
 

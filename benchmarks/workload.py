@@ -1,4 +1,7 @@
-"""W1: workflows of five steps, one after the other, each doing nothing and returning about 200 bytes of JSON."""
+"""W1: workflows of five steps, one after the other, each doing nothing and returning about 200 bytes of JSON.
+
+A run is started with as much.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,10 @@ RESULT = {
 
 
 class Order(TypedDict):
-    """What a run is started with."""
+    """What a run is started with: a number of its own, and what a step returns."""
 
-    order: int
+    number: int
+    order: dict[str, Any]
 
 
 def nothing() -> dict[str, Any]:
@@ -52,6 +56,11 @@ class Five(Workflow):
     flow = first >> second >> third >> fourth >> fifth
 
 
+def order(number: int) -> Order:
+    """The payload of one run."""
+    return {"number": number, "order": RESULT}
+
+
 def serving(database: str, delivery: Delivery | None = None) -> Squidie:
     """A Squidie with the default settings that knows the workload."""
     return Squidie(database, delivery=delivery, workflows=[Five])
@@ -65,4 +74,4 @@ def start(squidie: Squidie, workflows: int) -> None:
 
 def _chunks(workflows: int) -> Iterator[list[Order]]:
     for begin in range(0, workflows, AT_ONCE):
-        yield [{"order": number} for number in range(begin, min(begin + AT_ONCE, workflows))]
+        yield [order(number) for number in range(begin, min(begin + AT_ONCE, workflows))]

@@ -1,4 +1,7 @@
-"""How Alembic is run on the journal's schema: on the connection that `squidie.migrate` hands over, with a version table of Squidie's own."""
+"""How Alembic is run on the journal's schema.
+
+It uses the connection that `squidie.migrate` hands over, and a version table of Squidie's own.
+"""
 
 from __future__ import annotations
 

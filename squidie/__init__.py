@@ -6,6 +6,7 @@
 workflows, and `squidie --version`, can do without (docs/adr tells why this is the one package that does so).
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from squidie.workflow import (
@@ -53,6 +54,4 @@ _LATER = {"Run": "squidie.runtime", "Settings": "squidie.settings", "Squidie": "
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'squidie' has no attribute {name!r}")
-    from importlib import import_module
-
     return getattr(import_module(_LATER[name]), name)

@@ -3,7 +3,8 @@
     SquidieError
      + Refused          nothing was written; a host's transaction in which it happened can still commit
      |  + Invalid       the request is wrong in itself                              (exit 2)
-     |  |   InvalidArgument, InvalidPayload, InvalidTrigger, InvalidSpec, UnstorableValue > PayloadTooLarge, InvalidSchedule
+     |  |   InvalidArgument, InvalidPayload, InvalidTrigger, InvalidSpec, InvalidSchedule,
+     |  |   UnstorableValue > PayloadTooLarge
      |  + NotFound      nothing by that name                                        (exit 3)
      |  |   RunNotFound, StepNotFound, WorkflowNotFound
      |  + Conflict      somebody was first, or the state moved                      (exit 4)
@@ -263,7 +264,7 @@ class UnknownAttempt(Fenced):
 
 
 class ConflictingOutcome(Fenced):
-    """This claim has settled before, with another outcome."""
+    """The claim has settled before, with another outcome."""
 
 
 class HistoryError(SquidieError):

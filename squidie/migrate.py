@@ -117,7 +117,10 @@ def _transaction(database: str | Engine, schema: str) -> Iterator[Connection]:
 
 
 def engine_of(database: str | Engine) -> Engine:
-    """An engine for a URL; `postgresql://` means psycopg 3. Raises `InvalidConfig`, without repeating the URL, for one that is none of Postgres."""
+    """An engine for a URL; `postgresql://` means psycopg 3.
+
+    Raises `InvalidConfig`, without repeating the URL, for one that is none of Postgres.
+    """
     if isinstance(database, Engine):
         return database
     if database.startswith(("postgresql://", "postgres://")):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from squidie import delivery as deliveries
 from squidie.engine import asking, ids, requests
@@ -35,6 +34,7 @@ from squidie.workflow.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from sqlalchemy import Connection, Engine
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from squidie.engine.batch import Verdict
     from squidie.workflow.dsl import Workflow
 
-_FIRST_LOOK, _LONGEST_LOOK = 0.005, 0.25
+_FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.25
 
 
 class Run:
@@ -69,7 +69,7 @@ class Run:
             if deadline is not None and time.monotonic() + look > deadline:
                 raise WaitTimeout(self.id, timeout or 0.0)
             time.sleep(look)
-            look = min(look * 1.5, _LONGEST_LOOK)
+            look = min(look * 1.3, _LONGEST_LOOK)
         status, output, error = ended
         if status != "completed":
             raise RunUnsuccessful(self.id, status, error)
@@ -237,7 +237,10 @@ class Squidie:
         return Run(self, work[0].holding.row.run_id)
 
     def turn(self, queues: Sequence[str], *, draining: Draining = lambda: False) -> TurnReport:
-        """What a bell causes: claim, run and settle on these queues until nothing is left or the turn's share of time is used."""
+        """What a bell causes: claim, run and settle on these queues.
+
+        It ends when nothing is left or the turn's share of time is used.
+        """
         return Turn(self._parts, queues, draining).take()
 
     def sweep(self, queues: Sequence[str] | None = None) -> SweepReport:
@@ -249,7 +252,7 @@ class Squidie:
         return Sweeper(self._parts, queues, role)
 
     def presence(self, role: str) -> Presence:
-        """This process's row in the fleet, for a process that does not sweep, such as beat."""
+        """The row of this process in the fleet, for one that does not sweep, such as beat."""
         return Presence(self._parts, role)
 
     def tick(self) -> float:

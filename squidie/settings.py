@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from squidie.errors import InvalidConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SHORTEST_LEASE = 0.2
 

@@ -13,7 +13,7 @@ import click
 @click.option("--no-kill", is_flag=True, help="Kill no worker and flush no Redis.")
 @click.option("--orders", type=click.IntRange(8, 200), default=200, show_default=True, help="How many orders to place.")
 @click.option("--postgres", metavar="URL", help="A server of yours; a database is made beside this one, and dropped.")
-@click.option("--redis", metavar="URL", help="A server of yours; it is not flushed.")
+@click.option("--redis", metavar="URL", help="A database of yours that is empty; it is emptied, too.")
 def demo(**options: Any) -> None:
     """Watch two hundred orders survive a killed worker and an emptied Redis.
 

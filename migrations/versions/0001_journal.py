@@ -62,7 +62,8 @@ create function refuse_change() returns trigger language plpgsql as $$
 begin
     raise exception 'facts are insert-only: % is refused', tg_op using errcode = 'restrict_violation';
 end $$;
-create trigger facts_are_insert_only before update or delete or truncate on facts for each statement execute function refuse_change();
+create trigger facts_are_insert_only before update or delete or truncate on facts
+    for each statement execute function refuse_change();
 
 create table attempts (
     run_id uuid not null,

@@ -49,11 +49,13 @@ def _until_end(reading: Reading, run: Run, watch: _Silent, timeout: float | None
             raise WaitTimeout(run.id, timeout)
         if waited > LONELY_AFTER and not warned:
             warned = True
-            _say_if_lonely(reading, ended)
+            _warn_if_lonely(reading, ended)
         time.sleep(LOOK_EVERY if timeout is None else min(LOOK_EVERY, max(0.0, timeout - waited)))
 
 
-def _say_if_lonely(reading: Reading, run: RunSnapshot) -> None:
+def _warn_if_lonely(reading: Reading, run: RunSnapshot) -> None:
+    if reading.as_json:
+        return
     from squidie.views.fleet import fleet  # noqa: PLC0415 (only where it is used)
 
     served = {queue for worker in fleet(reading.setup.journal()).alive("worker") for queue in worker.queues}

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 LONGEST = 366 * 24 * 3600.0
 AFTER_LOSS = (0.0, 1.0, 5.0, 30.0)
-"""Seconds until an attempt is due again after its first, second, ... lost claim: a step that kills its workers does so ever more rarely."""
+"""Seconds until an attempt is due again after its first, second, ... lost claim.
+
+A step that kills its workers does so ever more rarely.
+"""
 
 
 def delay(retry: Retry, attempt: int, dice: float) -> float:

@@ -131,5 +131,8 @@ Command = Start | OnRun
 
 
 def may_end_run(command: OnRun) -> bool:
-    """Whether the command could end the run with siblings still open: then all of the run's rows are read, so that the end can name their claims."""
+    """Whether the command could end the run with siblings still open.
+
+    Then all of the run's rows are read, so that the end can name their claims.
+    """
     return not isinstance(command, Complete)

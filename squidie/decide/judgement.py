@@ -102,7 +102,10 @@ def _about(command: OnAttempt) -> dict[str, object]:
 
 
 def _timed(situation: Situation, facts: list[Fact], claim: Claim | None) -> Decision:
-    """Within a run time never goes back, whatever the database's clock does; the true reading then stands beside the lifted one."""
+    """Within a run time never goes back, whatever the database's clock does.
+
+    Where it is lifted, the true reading stands beside it.
+    """
     at = situation.now
     if situation.run.at is not None and situation.run.at > at:
         at = situation.run.at

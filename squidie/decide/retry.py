@@ -65,7 +65,10 @@ def release(situation: Situation, command: Release, row: OpenAttempt, claim: Cla
 
 
 def expire(situation: Situation, command: Expire, row: OpenAttempt, claim: Claim) -> list[Fact]:
-    """The lease is over and nobody renewed it: the claim ends, the attempt is due again under its number, until it was lost too often."""
+    """The lease is over and nobody renewed it, so the claim ends.
+
+    The attempt is due again under its number, until it was lost too often.
+    """
     if claim.lease_until > situation.now:
         return []  # renewed while the sweeper waited for the lock
     due_at = situation.now + timedelta(seconds=command.delay)
@@ -110,7 +113,10 @@ def _retried(situation: Situation, command: Fail, claim: Claim, most: int, wait:
 
 
 def _exhausted(situation: Situation, key: AttemptKey, lost: int, *, counted: bool) -> list[Fact]:
-    """A step whose claims are lost again and again takes its workers with it: after `max_claims` losses it is given up."""
+    """After `max_claims` losses an attempt is given up.
+
+    A step whose claims are lost again and again takes its workers with it.
+    """
     if not counted or lost < situation.max_claims:
         return []
     _, step, attempt = key

@@ -1,1 +1,4 @@
-"""What makes it so: one door for every change (`transact`), the turns that carry work through it, and what keeps them honest."""
+"""What makes it so.
+
+One door for every change (`transact`), the turns that carry work through it, and what keeps them honest.
+"""

@@ -1,4 +1,7 @@
-"""Ask, and ask again: a verb whose connection was lost is asked once more, and finds what it may have written already."""
+"""Ask, and ask again.
+
+A verb whose connection was lost is asked once more, and finds what it may have written already.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a batch of commands has decided so far: each meets its run as the one before it left it, and a member that goes wrong harms only itself."""
+"""What a batch of commands has decided so far.
+
+Each meets its run as the one before it left it, and a member that goes wrong harms only itself.
+"""
 
 from __future__ import annotations
 
@@ -172,10 +175,10 @@ class Batch:
     def _letters(self, run_id: UUID, run: Run, at: datetime, facts: tuple[Fact, ...]) -> None:
         """A failure that nothing handled leaves a letter; an attempt lost too often always does."""
         for offset, fact in enumerate(facts):
-            fatal = isinstance(fact, AttemptFailed) and fact.disposition is Disposition.FATAL
-            if not fatal and not isinstance(fact, AttemptDeadLettered):
+            if not isinstance(fact, AttemptFailed | AttemptDeadLettered):
                 continue
-            assert isinstance(fact, AttemptFailed | AttemptDeadLettered)
+            if isinstance(fact, AttemptFailed) and fact.disposition is not Disposition.FATAL:
+                continue
             letter = {
                 "run_id": run_id,
                 "step": fact.step,

@@ -9,11 +9,13 @@ import heapq
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, event
+from sqlalchemy.orm import scoped_session
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from squidie.delivery import Delivery
 
@@ -21,7 +23,10 @@ FARTHEST = 120.0
 """Seconds ahead that a process rings by its own timer; what is due later is found by the sweeps."""
 
 AFTER_HOST_COMMIT = (0.02, 0.25)
-"""SQLAlchemy tells of a Core connection's commit just before it happens, so the bells ring shortly after, and once more."""
+"""How many seconds after word of a Core connection's commit the bells ring.
+
+SQLAlchemy gives word just before the commit happens, so they ring shortly after, and once more.
+"""
 
 
 class Bells:
@@ -29,6 +34,7 @@ class Bells:
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
+        self._hosts: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
         self._later: list[tuple[float, str]] = []
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -53,11 +59,12 @@ class Bells:
         """Ring once the host's transaction has committed; never if it rolls back."""
         if not queues:
             return
-        wanted = tuple(queues)
-        if isinstance(host, Connection):
-            event.listen(host, "commit", lambda _connection: self._soon(wanted), once=True)
-        else:
-            event.listen(host, "after_commit", lambda _session: self.ring(wanted), once=True)
+        host = host() if isinstance(host, scoped_session) else host
+        waiting = self._hosts.get(host)
+        if waiting is None:
+            waiting = self._hosts[host] = set()
+            _listen(host, waiting, self._soon if isinstance(host, Connection) else self.ring)
+        waiting.update(queues)
 
     def _soon(self, queues: Collection[str]) -> None:
         for seconds in AFTER_HOST_COMMIT:
@@ -75,3 +82,21 @@ class Bells:
                     continue
                 _, queue = heapq.heappop(self._later)
             self.ring((queue,))
+
+
+def _listen(host: Any, waiting: set[str], ring: Callable[[Collection[str]], None]) -> None:
+    """Ring for what waits at the host's commits, forget it at its rollbacks; the end of a savepoint is neither."""
+
+    def committed(session: Any) -> None:
+        if waiting and not session.in_nested_transaction():
+            wanted = tuple(waiting)
+            waiting.clear()
+            ring(wanted)
+
+    def rolled_back(session: Any) -> None:
+        if not session.in_nested_transaction():
+            waiting.clear()
+
+    is_core = isinstance(host, Connection)
+    event.listen(host, "commit" if is_core else "after_commit", committed)
+    event.listen(host, "rollback" if is_core else "after_rollback", rolled_back)

@@ -67,7 +67,7 @@ def _arguments(parts: Parts, holding: Holding, run: Run, spec: Spec, action: Act
     node = spec.by_name[holding.row.step]
     roots = Roots(parts, holding.row, run, spec)
     if "ctx" in node.input.values():
-        roots["ctx"] = context(parts, holding, run, node, roots)
+        roots["ctx"] = context(holding, run, node, roots)
     return action.decode(compile_input(node)(roots))
 
 

@@ -60,7 +60,10 @@ def jittered(seconds: float, fraction: float = 0.2) -> float:
 
 
 def boot() -> str:
-    """What names this tree of worker processes: drawn once, inherited by every child, so that a parent can name a dead child's claims."""
+    """What names this tree of worker processes.
+
+    It is drawn once and inherited by every child, so that a parent can name a dead child's claims.
+    """
     found = os.environ.get(BOOT)
     if not found:
         found = os.environ[BOOT] = secrets.token_hex(4)
@@ -73,5 +76,5 @@ def owner(pid: int | None = None) -> str:
 
 
 def host() -> str:
-    """This machine's name, as owners spell it."""
+    """The machine's name, as owners spell it."""
     return _HOST

@@ -88,7 +88,7 @@ class Roots(dict[str, Any]):
             return facts.first(self._parts.journal, connection, self._row.run_id).payload
 
 
-def context(parts: Parts, holding: Holding, run: Run, node: Node, roots: Roots) -> StepContext:
+def context(holding: Holding, run: Run, node: Node, roots: Roots) -> StepContext:
     """What a step may know of where it stands."""
     row = holding.row
     policy = node.retry

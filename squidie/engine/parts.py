@@ -88,6 +88,13 @@ class Definitions:
             return
         definitions.keep(self.journal, connection, print_, self._specs[print_])
 
+    def keep_now(self, print_: str) -> None:
+        """The same in a transaction of its own: what a graph is called says all that is in it, so it may stay alone."""
+        if print_ not in self._kept:
+            with self.journal.transaction() as connection:
+                self.keep(print_, connection)
+            self._kept.add(print_)
+
     def kept(self, print_: str) -> None:
         """A transaction of our own has committed with this graph in it (a host may still roll back)."""
         self._kept.add(print_)

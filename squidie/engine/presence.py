@@ -21,7 +21,7 @@ log = logging.getLogger("squidie.presence")
 
 
 class Presence:
-    """This process's row. `role` is `worker` or `beat`."""
+    """The row of this process. `role` is `worker` or `beat`."""
 
     def __init__(self, parts: Parts, role: str) -> None:
         self._parts = parts

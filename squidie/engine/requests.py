@@ -56,11 +56,10 @@ def start_of(parts: Parts, workflow: Any, payload: Any, request: Request, *, now
     """
     spec = _spec(parts, workflow)
     trigger = trigger_of(spec, request.trigger)
-    fields = spec.payload if trigger.payload is None else trigger.payload
     given = {} if payload is None else payload
-    stored, digest = _payload(parts, spec, trigger, fields, given, now)
+    stored, digest = _payload(parts, spec, trigger, given, now)
     return Start(
-        run_id=_run_id(parts, spec, trigger, request),
+        run_id=_run_id(spec, trigger, request),
         spec=spec,
         definition=parts.definitions.declared(spec.name),
         trigger=trigger.name,
@@ -80,11 +79,13 @@ def start_of_window(
     """The command that opens one cron window. The window is the run's id, so any number of deliverers make one run."""
     spec = parts.registry.spec(workflow)
     trigger = trigger_of(spec, trigger_name)
-    fields = spec.payload if trigger.payload is None else trigger.payload
-    given = window_input(trigger.input, window, end)
-    payload = canonical(
-        admit(fields, given, now=fired_at, timezone=trigger.timezone), root="payload", limit=parts.settings.max_body
+    given = admit(
+        _fields(spec, trigger),
+        window_input(trigger.input, window, end),
+        now=fired_at,
+        timezone=trigger.timezone,
     )
+    payload = canonical(given, root="payload", limit=parts.settings.max_body)
     schedule = {
         "trigger": trigger.name,
         "expression": trigger.expression,
@@ -130,7 +131,10 @@ def trigger_of(spec: Spec, name: str | None) -> Trigger:
 def queue_name(name: Any, argument: str = "queue") -> str:
     """A queue's name, or `InvalidArgument`."""
     if not isinstance(name, str) or not _QUEUE.fullmatch(name) or name.startswith("unacked"):
-        reason = "letters, digits, '_', '.', '-', at most 64, beginning with a letter or digit, and not 'unacked…', which is the broker's own"
+        reason = (
+            "letters, digits, '_', '.', '-', at most 64, beginning with a letter or digit, "
+            "and not 'unacked…', which is the broker's own"
+        )
         raise InvalidArgument(argument, reason)
     return name
 
@@ -174,16 +178,19 @@ def _spec(parts: Parts, workflow: Any) -> Spec:
     return found.spec
 
 
+def _fields(spec: Spec, trigger: Trigger) -> tuple[PayloadField, ...]:
+    """What a start by this trigger may give: the workflow's fields, unless the trigger has its own."""
+    return spec.payload if trigger.payload is None else trigger.payload
+
+
 def _payload(
-    parts: Parts,
-    spec: Spec,
-    trigger: Trigger,
-    fields: tuple[PayloadField, ...],
-    given: Any,
-    now: Callable[[], datetime],
+    parts: Parts, spec: Spec, trigger: Trigger, given: Any, now: Callable[[], datetime]
 ) -> tuple[msgspec.Raw, str]:
-    """The payload as it is stored, and what identifies the request: a default that is the time of the start does not make it another one."""
-    limit = parts.settings.max_body
+    """The payload as it is stored, and what identifies the request.
+
+    A default that is the time of the start does not make it another one.
+    """
+    fields, limit = _fields(spec, trigger), parts.settings.max_body
     timed = any(is_clock(field) for field in fields)
     stored = canonical(
         admit(fields, given, now=now() if timed else EPOCH, timezone=trigger.timezone), root="payload", limit=limit
@@ -196,7 +203,7 @@ def _payload(
     return stored, sha256(f"{spec.name}/{trigger.name}/".encode() + timeless).hexdigest()
 
 
-def _run_id(parts: Parts, spec: Spec, trigger: Trigger, request: Request) -> UUID:
+def _run_id(spec: Spec, trigger: Trigger, request: Request) -> UUID:
     if request.key is not None and request.run_id is not None:
         raise InvalidArgument("key", "give a key or a run_id, not both")
     if request.run_id is not None:

@@ -1,4 +1,6 @@
-"""Starting runs, through the same door: heads, first facts and first work in one statement, in the host's transaction where it gives one.
+"""Starting runs, through the same door.
+
+Heads, first facts and first work are one statement, in the host's transaction where it gives one.
 
 A key makes the run's id, so asking again finds the run instead of making another. An ambiguous commit is resolved by
 asking again.
@@ -47,6 +49,9 @@ def begin(
     `strict`: one that is refused refuses them all, and nothing is written.
     """
     journal = parts.journal
+    if host is not None:  # whose transaction may stay open: nobody else is to wait for a definition in it
+        for definition in {command.definition for command in commands}:
+            parts.definitions.keep_now(definition)
     with journal.transaction(host) as connection:
         for definition in {command.definition for command in commands}:
             parts.definitions.keep(definition, connection)
@@ -96,10 +101,10 @@ def _add(rows: Starts, command: Start, now: datetime) -> Verdict:
 
 
 def _compare(parts: Parts, connection: Connection, verdict: Verdict) -> None:
-    """The run exists: was it this very request, the same one earlier, or another under the same key?"""
+    """Whether the run that exists was made by this very call, by the same request earlier, or by another one."""
     first, asked = facts.first(parts.journal, connection, verdict.command.run_id), verdict.facts[0]
-    assert first.by is not None
-    assert asked.by is not None
+    assert first.by is not None  # noqa: S101 - the first fact of a command has its receipt
+    assert asked.by is not None  # noqa: S101 - likewise
     if first.by.request_id == asked.by.request_id:
         return  # our own commit, whose answer was lost
     verdict.created = False

@@ -76,7 +76,9 @@ def _open_one(parts: Parts, workflows: tuple[str, ...]) -> bool:
         found = due(row.expression, row.timezone, next_at=row.next_at, now=row.now)
         if found.window is not None:
             _open(parts, connection, row, found.window, found.next_at)
-        schedules.move_on(parts.journal, connection, row.workflow, row.trigger, found.next_at, found.window)
+        schedules.move_on(
+            parts.journal, connection, row.workflow, row.trigger, next_at=found.next_at, last_at=found.window
+        )
     return True
 
 

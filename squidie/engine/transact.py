@@ -1,7 +1,8 @@
 """The one door: every change of a run is one Postgres transaction, made here.
 
     1. lock the heads of the runs concerned, in id order, passing over those that somebody holds;
-    2. in the next statement read the database's clock and the attempt rows: read together with the lock they may be older than the lock;
+    2. in the next statement read the database's clock and the attempt rows: read together with the lock they may be
+       older than the lock;
     3. decide, in Python, on the truth;
     4. write facts, heads and open attempts as one statement that repeats every fence and counts its rows;
     5. commit, and only then ring.
@@ -19,13 +20,14 @@ from sqlalchemy.exc import DBAPIError
 
 from squidie.decide.commands import Complete, OnRun, may_end_run
 from squidie.engine.batch import Batch, Handover, Verdict
-from squidie.errors import JournalBusy, RunNotFound, SquidieError, StaleClaim, UnknownAttempt
+from squidie.errors import HistoryError, JournalBusy, RunNotFound, SquidieError, StaleClaim, UnknownAttempt
 from squidie.journal import attempts, dead, facts, heads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from typing import Any
+    from uuid import UUID
 
     from sqlalchemy import Connection
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from squidie.journal.heads import Head
 
 
-class FenceBroken(Exception):  # noqa: N818 - never leaves this module
+class FenceBroken(Exception):  # never leaves this module
     """Fewer rows were written than were decided: the batch is rolled back."""
 
 
@@ -63,7 +65,10 @@ def transact(
 
 
 def _alone(parts: Parts, command: OnRun, handover: Handover | None) -> list[Verdict]:
-    """A member of a batch that failed: what is wrong with it is its own now, what is wrong with the database everybody's."""
+    """A member of a batch that failed, alone.
+
+    What is wrong with it is its own now; what is wrong with the database is everybody's.
+    """
     try:
         return transact(parts, [command], handover=handover)
     except JournalBusy:
@@ -80,13 +85,14 @@ def _together(
     parts: Parts, commands: Sequence[OnRun], host: Connection | None, handover: Handover | None
 ) -> tuple[list[Verdict], datetime]:
     with parts.journal.transaction(host) as connection:
-        locked = _lock_heads(parts, connection, commands, host)
+        found = _lock_heads(parts, connection, commands, host)
+        locked = {run_id: head for run_id, head in found.items() if not isinstance(head, HistoryError)}
         present = [command for command in commands if command.run_id in locked]
         whole = {command.run_id for command in present if may_end_run(command)}
         keys = {command.key for command in present if isinstance(command, Complete) and command.run_id not in whole}
         now, rows = attempts.decisive(parts.journal, connection, keys, whole)
         batch = Batch(locked, rows, now, max_claims=parts.settings.max_claims, handover=handover)
-        verdicts = [_judge(parts, connection, batch, locked.get(command.run_id), command) for command in commands]
+        verdicts = [_judge(parts, connection, batch, found.get(command.run_id), command) for command in commands]
         if not batch.finish(verdicts).write(parts.journal, connection):
             raise FenceBroken
         dead.add(parts.journal, connection, batch.letters)
@@ -96,7 +102,7 @@ def _together(
 
 def _lock_heads(
     parts: Parts, connection: Connection, commands: Sequence[OnRun], host: Connection | None
-) -> dict[Any, Head]:
+) -> dict[UUID, Head | HistoryError]:
     ids = {command.run_id for command in commands}
     statement = heads.LOCK_PASSING if len(ids) > 1 else heads.LOCK_WAITING
     if host is not None:
@@ -109,11 +115,18 @@ def _lock_heads(
     return heads.lock(parts.journal, connection, ids, statement)
 
 
-def _judge(parts: Parts, connection: Connection, batch: Batch, head: Head | None, command: OnRun) -> Verdict:
+def _judge(
+    parts: Parts, connection: Connection, batch: Batch, head: Head | HistoryError | None, command: OnRun
+) -> Verdict:
     if head is None:
         return Verdict(command, busy=True)
-    spec = parts.definitions.find(head.run.definition, connection)
-    large = facts.outputs(parts.journal, connection, head.run_id, head.run, spec.leaves)
+    if isinstance(head, HistoryError):
+        return Verdict(command, error=head)
+    try:
+        spec = parts.definitions.find(head.run.definition, connection)
+        large = facts.outputs(parts.journal, connection, head.run_id, head.run, spec.leaves)
+    except HistoryError as error:
+        return Verdict(command, error=error)
     return batch.judge(command, spec, large)
 
 

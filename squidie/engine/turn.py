@@ -18,7 +18,7 @@ from squidie.engine.claim import Work, claim, handed_over
 from squidie.engine.execute import execute
 from squidie.engine.lease import Hand, Holding
 from squidie.engine.settle import settle
-from squidie.errors import SquidieError
+from squidie.errors import HistoryError, SquidieError
 from squidie.history.facts import ReleaseReason
 
 if TYPE_CHECKING:
@@ -117,13 +117,18 @@ class Turn:
         return outcomes, run
 
     def _execute(self, work: Work) -> Settling | None:
-        return execute(self._parts, work.holding, work.run, self._parts.definitions.find(work.definition))
+        try:
+            spec = self._parts.definitions.find(work.definition)
+        except HistoryError as error:  # of this run only: its claim is left to its lease
+            log.error("run %s cannot be worked on: %s", work.holding.row.run_id, error)  # noqa: TRY400 - no fault of the code
+            return None
+        return execute(self._parts, work.holding, work.run, spec)
 
     def _give_back(self, holdings: list[Holding]) -> None:
         releases: list[Settling] = []
         for holding in holdings:
             lease = holding.row.lease
-            assert lease is not None
+            assert lease is not None  # noqa: S101 - what is held has a lease
             reason = ReleaseReason.DRAINED if self._draining() else ReleaseReason.GIVEN_BACK
             releases.append(Release(*holding.row.key, lease.claim_id, lease.token_hash, reason=reason))
         try:
@@ -133,7 +138,11 @@ class Turn:
         self._parts.renewer.drop(holdings)
 
     def _handover(self, queue: str, size: int) -> Handover:
-        """Successors on the same queue: one of any kind to a turn that runs one, short and repeatable ones to a turn that runs a batch."""
+        """Who takes over successors on the same queue.
+
+        A turn that ran one step takes one of any kind, or several short and repeatable ones; a turn that ran a batch
+        takes only those.
+        """
         short, served = self._parts.pace.short, self._parts.served
         most = max(size, self._parts.pace.size())
         taken: list[OpenAttempt] = []

@@ -7,13 +7,15 @@ would turn `1e16` into an integer and `-0.0` into `0.0`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from squidie.errors import PayloadTooLarge, UnstorableValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_BODY = 1024 * 1024
 MAX_DEPTH = 64

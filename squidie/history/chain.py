@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from uuid import UUID
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -22,7 +22,9 @@ def microseconds(at: datetime) -> int:
     return (at - EPOCH) // _MICROSECOND
 
 
-def link(before: bytes, run_id: UUID, seq: int, kind: str, at: datetime, body: bytes) -> bytes:
+def link(  # noqa: PLR0917 - in the order in which they are hashed
+    before: bytes, run_id: UUID, seq: int, kind: str, at: datetime, body: bytes
+) -> bytes:
     """The hash of one fact, given the hash of the fact before it (empty for the first)."""
     return sha256(before + f"{run_id}/{seq}/{kind}/{microseconds(at)}/".encode() + body).digest()
 

@@ -196,7 +196,10 @@ class AttemptCompleted(Recorded, frozen=True, kw_only=True):
 
 
 class AttemptFailed(Recorded, frozen=True, kw_only=True):
-    """A try of a step ended badly; `disposition` says what came of it. A retry opens the next attempt at the time that was drawn for it."""
+    """A try of a step ended badly; `disposition` says what came of it.
+
+    A retry opens the next attempt at the time that was drawn for it.
+    """
 
     step: str
     attempt: int

@@ -8,10 +8,9 @@ is left in its fact and read from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
@@ -33,6 +32,9 @@ from squidie.history.facts import (
     counts_as_lost,
 )
 from squidie.history.lifecycle import RunEvent, RunStatus, after_run, is_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FOLD = 1
 """The version of this fold: a cached state of another version is rebuilt from facts."""
@@ -111,7 +113,10 @@ class Run(msgspec.Struct, array_like=True, kw_only=True):
 
 
 def fold(facts: Iterable[tuple[datetime, Fact]], run: Run | None = None) -> Run:
-    """The run after these facts (each with its `at`), starting from nothing or from the run they follow, which is left as it was."""
+    """The run after these facts, each with its `at`.
+
+    They start from nothing, or from the run they follow, which is left as it was.
+    """
     after = Run() if run is None else msgspec.structs.replace(run, nodes=dict(run.nodes), edges=dict(run.edges))
     for at, fact in facts:
         after.revision += 1
@@ -139,15 +144,8 @@ def _evolve(run: Run, fact: Fact, at: datetime) -> None:
             _move(run, fact.moved)
         case AttemptReleased() | AttemptExpired():
             _unclaim(run, fact)
-        case RunCompleted():
-            _end(run, RunEvent.COMPLETE)
-            run.output = fact.output
-        case RunFailed():
-            _end(run, RunEvent.FAIL)
-            run.error, run.step = fact.error, fact.step
-        case RunCancelled():
-            _end(run, RunEvent.CANCEL)
-            run.reason = fact.reason
+        case RunCompleted() | RunFailed() | RunCancelled():
+            _end(run, fact)
         case _:
             assert_never(fact)
     for opening in fact.opens:
@@ -218,21 +216,28 @@ def _is_open(run: Run, step: str, attempt: int) -> bool:
 
 
 def _move(run: Run, moved: Moved) -> None:
-    for edge in (*moved.taken, *moved.skipped_edges):
-        if edge in run.edges:
-            _odd(run, f"the edge {edge} was settled twice")
-    run.edges.update(dict.fromkeys(moved.taken, True))
-    run.edges.update(dict.fromkeys(moved.skipped_edges, False))
+    for edges, taken in ((moved.taken, True), (moved.skipped_edges, False)):
+        for edge in edges:
+            if edge in run.edges:
+                _odd(run, f"the edge {edge} was settled twice")
+            run.edges[edge] = taken
     for step in moved.skipped_steps:
         if step in run.nodes:
             _odd(run, f"{step} was skipped after it had been reached")
         run.nodes[step] = NodeRun(status=NodeStatus.SKIPPED, seq=run.revision)
 
 
-def _end(run: Run, event: RunEvent) -> None:
+def _end(run: Run, fact: RunCompleted | RunFailed | RunCancelled) -> None:
     """Of an open run only, which has every end before it."""
-    if event is RunEvent.COMPLETE and run.open_steps:
-        _odd(run, f"completed with {', '.join(run.open_steps)} open")
+    match fact:
+        case RunCompleted():
+            if run.open_steps:
+                _odd(run, f"completed with {', '.join(run.open_steps)} open")
+            event, run.output = RunEvent.COMPLETE, fact.output
+        case RunFailed():
+            event, run.error, run.step = RunEvent.FAIL, fact.error, fact.step
+        case RunCancelled():
+            event, run.reason = RunEvent.CANCEL, fact.reason
     run.status = after_run(run.status, event)
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import TYPE_CHECKING, Any, ClassVar
-from uuid import UUID
 
 from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from psycopg import Connection
 
 _HEADER = Struct("!iiiii")  # dimensions, has nulls, element type, length, lower bound
@@ -47,6 +48,7 @@ class Uuids(Column):
 
     @staticmethod
     def pack(value: UUID) -> bytes:
+        """Sixteen bytes, as they are."""
         return b"\x00\x00\x00\x10" + value.bytes
 
 
@@ -57,6 +59,7 @@ class Texts(Column):
 
     @staticmethod
     def pack(value: str | bytes) -> bytes:
+        """UTF-8."""
         data = value.encode() if isinstance(value, str) else bytes(value)
         return _LENGTH.pack(len(data)) + data
 
@@ -68,6 +71,7 @@ class Blobs(Column):
 
     @staticmethod
     def pack(value: bytes) -> bytes:
+        """The bytes, as they are."""
         return _LENGTH.pack(len(value)) + value
 
 
@@ -78,6 +82,7 @@ class Ints(Column):
 
     @staticmethod
     def pack(value: int) -> bytes:
+        """Four bytes, signed."""
         return _INT.pack(4, value)
 
 
@@ -88,6 +93,7 @@ class Bools(Column):
 
     @staticmethod
     def pack(value: bool) -> bytes:  # noqa: FBT001 - the element of an array, not a switch
+        """One byte, 0 or 1."""
         return b"\x00\x00\x00\x01\x01" if value else b"\x00\x00\x00\x01\x00"
 
 
@@ -98,6 +104,7 @@ class Times(Column):
 
     @staticmethod
     def pack(value: datetime) -> bytes:
+        """Microseconds since 2000, in eight bytes."""
         return _LONG.pack(8, (value - _EPOCH) // _MICROSECOND)
 
 

@@ -5,11 +5,12 @@ A row is a lease, not history; only a fact under the head's lock ends a claim.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
+from squidie.errors import HistoryError
 from squidie.history.attempts import AttemptKey, Lease, OpenAttempt
 from squidie.journal import heads
 from squidie.journal.arrays import Ints, Texts, Uuids
@@ -17,11 +18,14 @@ from squidie.journal.arrays import Ints, Texts, Uuids
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from sqlalchemy import Connection
 
     from squidie.history.run import Run
     from squidie.journal.store import Journal
+
+log = logging.getLogger("squidie.journal")
 
 _ROW = (
     "a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.irreversible, "
@@ -45,15 +49,19 @@ with due as materialized (
 ), lazily as materialized (
     select set_config('synchronous_commit', 'off', true) from take having bool_and(not alone)
 ), claimed as (
-    update {{s}}.attempts a set claim_id = gen_random_uuid(), token_hash = :token_hash, owner = :owner, claimed_at = {{s}}.clock(),
+    update {{s}}.attempts a
+    set claim_id = gen_random_uuid(), token_hash = :token_hash, owner = :owner, claimed_at = {{s}}.clock(),
         lease_until = {{s}}.clock() + :lease
     from take t where a.run_id = t.run_id and a.kind = t.kind and a.step = t.step and a.attempt = t.attempt
     returning {_ROW}
 )
-select a.*, r.definition, r.fold, r.state::text as state, (select count(*) from due) as due, (select count(*) from lazily) as lazily
+select a.*, r.definition, r.fold, r.state::text as state,
+    (select count(*) from due) as due, (select count(*) from lazily) as lazily
 from claimed a join {{s}}.runs r on r.run_id = a.run_id order by a.priority, a.due_at, a.run_id, a.step
 """
-"""Take the most urgent due attempts of a queue that this worker can run, passing over those that someone else is taking.
+"""Take the most urgent due attempts of a queue that this worker can run.
+
+Those that someone else is taking are passed over.
 
 A step that is slow, unknown, irreversible or was lost before is taken alone and durably; several short ones are taken
 together, and that commit does not wait for the disk: a crash of the database would make them due again, and the fence
@@ -74,7 +82,10 @@ It takes no head and writes no fact.
 """
 
 STILL_HELD = f"select a.claim_id from {{s}}.attempts a join {_KEYS} on {_ON_KEYS} where a.claim_id = any(:claims)"
-"""Which of these claims their rows still carry: the look before a step's code is called, and after a renewal passed a row over."""
+"""Which of these claims their rows still carry.
+
+The look before a step's code is called, and after a renewal passed a row over.
+"""
 
 READ_ROWS = f"select {_ROW}, {{s}}.clock() as now from {{s}}.attempts a join {_KEYS} on {_ON_KEYS}"
 """The rows that a batch of settles is about, and the clock: a statement after the one that took the heads.
@@ -84,16 +95,25 @@ moves the lease's end only; and the statement that deletes the row asks for the 
 the lease, and locks.
 """
 
-LOCK_WHOLE = f"select {_ROW}, {{s}}.clock() as now from {{s}}.attempts a where a.run_id = any(:runs) order by a.run_id, a.step, a.attempt for update of a"
+LOCK_WHOLE = f"""
+select {_ROW}, {{s}}.clock() as now from {{s}}.attempts a
+where a.run_id = any(:runs) order by a.run_id, a.step, a.attempt for update of a
+"""
 """All rows of these runs, for commands that may end them."""
 
 CLOCK = "select {s}.clock()"
 """The only clock there is."""
 
-EXPIRED = f"select {_ROW} from {{s}}.attempts a where a.claim_id is not null and a.lease_until <= {{s}}.clock() order by a.lease_until limit :most"
+EXPIRED = f"""
+select {_ROW} from {{s}}.attempts a
+where a.claim_id is not null and a.lease_until <= {{s}}.clock() order by a.lease_until limit :most
+"""
 """Claims whose lease is over. That alone ends nothing."""
 
-OF_OWNER = f"select {_ROW} from {{s}}.attempts a where a.claim_id is not null and a.owner = :owner order by a.run_id, a.step limit :most"
+OF_OWNER = f"""
+select {_ROW} from {{s}}.attempts a
+where a.claim_id is not null and a.owner = :owner order by a.run_id, a.step limit :most
+"""
 """What a process holds, or held when it died."""
 
 DUE_QUEUES = """
@@ -143,14 +163,25 @@ def claim(
         "lease": timedelta(seconds=lease),
     }
     found = connection.execute(journal.sql(CLAIM), given).all()
-    claims = tuple(
-        Claimed(_row(r), heads.state_of(journal, connection, r.run_id, r.fold, r.state), r.definition) for r in found
-    )
+    claims = tuple(each for r in found if (each := _claimed(journal, connection, r)) is not None)
     return Batch(claims, left=bool(found) and (found[0].due >= most or found[0].due > len(found)))
 
 
+def _claimed(journal: Journal, connection: Connection, r: Any) -> Claimed | None:
+    """None for a run whose history cannot be read here: its claim is left to its lease, its mates go on."""
+    try:
+        run = heads.state_of(journal, connection, r.run_id, r.fold, r.state)
+    except HistoryError as error:
+        log.error("run %s cannot be worked on: %s", r.run_id, error)  # noqa: TRY400 - the history is at fault, not the code
+        return None
+    return Claimed(_row(r), run, r.definition)
+
+
 def renew(journal: Journal, connection: Connection, rows: Collection[OpenAttempt], lease: float) -> set[UUID]:
-    """Renew what these rows are held by; the claims that were found are given back, the others were passed over or are gone."""
+    """Renew what these rows are held by; the claims that were found are given back.
+
+    The others were passed over or are gone.
+    """
     given = {**_keys(row.key for row in rows), "claims": _claims(rows), "lease": timedelta(seconds=lease)}
     return set(connection.execute(journal.sql(RENEW), given).scalars())
 
@@ -164,9 +195,10 @@ def still_held(journal: Journal, connection: Connection, rows: Collection[OpenAt
 def decisive(
     journal: Journal, connection: Connection, keys: Collection[AttemptKey], whole: Collection[UUID]
 ) -> tuple[datetime, dict[AttemptKey, OpenAttempt]]:
-    """The database's clock, and the rows that a batch decides on: those of `keys` as they are, all rows of the `whole` runs locked in key order.
+    """The database's clock, and the rows that a batch decides on.
 
-    The heads are locked already.
+    Those of `keys` are read as they are, all rows of the `whole` runs are locked in key order. The heads are locked
+    already.
     """
     found: list[Any] = []
     if keys:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from squidie.journal.store import Journal
 
 KEEP = """
-insert into {s}.definitions (fingerprint, workflow, version, spec, at) values (:fingerprint, :workflow, :version, cast(:spec as json), {s}.clock())
+insert into {s}.definitions (fingerprint, workflow, version, spec, at)
+values (:fingerprint, :workflow, :version, cast(:spec as json), {s}.clock())
 on conflict (fingerprint) do nothing
 """
 """Remember a graph; the first to write it wins, and all write the same."""

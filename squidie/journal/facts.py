@@ -27,16 +27,23 @@ if TYPE_CHECKING:
 STREAM = "select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id order by seq"
 """One run's facts in order."""
 
-SOME = "select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id and seq = any(:seqs) order by seq"
+SOME = """
+select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id and seq = any(:seqs) order by seq
+"""
 """Some facts of one run."""
 
-BY_CLAIM = "select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id and body->'claim'->>'id' = :claim order by seq limit 1"
+BY_CLAIM = """
+select seq, kind, at, body::text as body, hash from {s}.facts
+where run_id = :run_id and body->'claim'->>'id' = :claim order by seq limit 1
+"""
 """The fact that ended a claim."""
 
-BY_COMMAND = (
-    "select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id and body->'by'->>'verb' = :verb "
-    "and (body->'by'->>'request_id' = :request_id or body->'by'->>'key' = :key) order by seq limit 1"
-)
+BY_COMMAND = """
+select seq, kind, at, body::text as body, hash from {s}.facts
+where run_id = :run_id and body->'by'->>'verb' = :verb
+    and (body->'by'->>'request_id' = :request_id or body->'by'->>'key' = :key)
+order by seq limit 1
+"""
 """The fact that a command caused, found by its request or its key."""
 
 
@@ -85,7 +92,7 @@ def outputs(
 def first(journal: Journal, connection: Connection, run_id: UUID) -> RunStarted:
     """The fact that started the run."""
     fact = _recorded(connection.execute(journal.sql(SOME), {"run_id": run_id, "seqs": Ints([1])}).all())[0].fact
-    assert isinstance(fact, RunStarted)
+    assert isinstance(fact, RunStarted)  # noqa: S101 - a run is written with its start
     return fact
 
 

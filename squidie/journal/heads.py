@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import msgspec
 
+from squidie.errors import HistoryError
 from squidie.history.run import FOLD, Run, fold
 from squidie.journal import facts
 from squidie.journal.arrays import Uuids
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from uuid import UUID
 
     from sqlalchemy import Connection, Row
 
@@ -54,10 +55,13 @@ class Head:
 
 def lock(
     journal: Journal, connection: Connection, ids: Collection[UUID], statement: str = LOCK_PASSING
-) -> dict[UUID, Head]:
-    """The heads of these runs, locked; those that are missing or passed over are not among them."""
+) -> dict[UUID, Head | HistoryError]:
+    """The heads of these runs, locked; those that are missing or passed over are not among them.
+
+    A run whose history cannot be read harms only itself: its error stands in its place.
+    """
     rows = connection.execute(journal.sql(statement), {"ids": Uuids(sorted(ids))}).all()
-    return {row.run_id: _head(journal, connection, row) for row in rows}
+    return {row.run_id: _head_or_error(journal, connection, row) for row in rows}
 
 
 def read(journal: Journal, connection: Connection, run_id: UUID) -> Head | None:
@@ -72,7 +76,7 @@ def existing(journal: Journal, connection: Connection, ids: Collection[UUID]) ->
 
 
 def state_of(journal: Journal, connection: Connection, run_id: UUID, version: int, state: str | None) -> Run:
-    """The cached fold, or the facts folded again where the cache is missing or was written by another version of the fold."""
+    """The cached fold; where it is missing or of another version of the fold, the facts folded again."""
     if state is not None and version == FOLD:
         return _decoder.decode(state)
     return fold((row.at, row.fact) for row in facts.read(journal, connection, run_id))
@@ -86,6 +90,13 @@ def decode(state: str | bytes) -> Run:
 def encode(run: Run) -> bytes | None:
     """The cache of an open run. An ended run keeps none: its facts are final, and its head stays small."""
     return _encoder.encode(run) if run.is_open else None
+
+
+def _head_or_error(journal: Journal, connection: Connection, row: Row[Any]) -> Head | HistoryError:
+    try:
+        return _head(journal, connection, row)
+    except HistoryError as error:
+        return error
 
 
 def _head(journal: Journal, connection: Connection, row: Row[Any]) -> Head:

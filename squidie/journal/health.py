@@ -9,17 +9,20 @@ if TYPE_CHECKING:
 
     from squidie.journal.store import Journal
 
-SERVER = (
-    "select current_setting('server_version') as version, current_setting('server_version_num')::int as number, "
-    "current_setting('server_encoding') as encoding, current_setting('fsync') as fsync, "
-    "current_setting('synchronous_commit') as synchronous_commit, current_setting('full_page_writes') as full_page_writes, "
-    "pg_is_in_recovery() as is_replica"
-)
+SERVER = """
+select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
+    current_setting('server_encoding') as encoding, current_setting('fsync') as fsync,
+    current_setting('synchronous_commit') as synchronous_commit,
+    current_setting('full_page_writes') as full_page_writes, pg_is_in_recovery() as is_replica
+"""
 """The server's version, and the settings that promises depend on."""
 
-GUARD = (
-    "select exists (select from pg_trigger t where t.tgrelid = cast(:facts as regclass) and t.tgname = 'facts_are_insert_only' and t.tgenabled <> 'D')"
+GUARD = """
+select exists (
+    select from pg_trigger t
+    where t.tgrelid = cast(:facts as regclass) and t.tgname = 'facts_are_insert_only' and t.tgenabled <> 'D'
 )
+"""
 """Whether the trigger that keeps facts from being changed is there and enabled."""
 
 

@@ -39,49 +39,75 @@ FILTERS = {
 NEWEST_FIRST = "order by r.started_at desc, r.run_id desc limit :limit"
 """The order that pages are walked in, by the index `runs_started`."""
 
-ONE = f"select {_HEAD}, d.version, d.spec::text as spec, {{s}}.clock() as now from {{s}}.runs r left join {{s}}.definitions d on d.fingerprint = r.definition where r.run_id = :run_id"
+ONE = f"""
+select {_HEAD}, d.version, d.spec::text as spec, {{s}}.clock() as now
+from {{s}}.runs r left join {{s}}.definitions d on d.fingerprint = r.definition where r.run_id = :run_id
+"""
 """One head with its graph, and the clock."""
 
 STATUS = "select status from {s}.runs where run_id = :run_id"
 """The least there is to know of a run."""
 
-TERMINAL = "select kind, body::text as body from {s}.facts where run_id = :run_id and kind = any(:kinds) order by seq desc limit 1"
+TERMINAL = """
+select kind, body::text as body from {s}.facts
+where run_id = :run_id and kind = any(:kinds) order by seq desc limit 1
+"""
 """The fact that ended a run: the last one of these kinds."""
 
-DONE = "select body::text as body from {s}.facts where run_id = :run_id and kind = 'attempt_completed' and body->>'step' = any(:steps) order by seq"
+DONE = """
+select body::text as body from {s}.facts
+where run_id = :run_id and kind = 'attempt_completed' and body->>'step' = any(:steps) order by seq
+"""
 """How some steps of a run ended well."""
 
-OPEN = (
-    "select run_id, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at, lease_until, {s}.clock() as now "
-    "from {s}.attempts where run_id = any(:runs) order by run_id, step, attempt"
-)
+OPEN = """
+select run_id, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at,
+    lease_until, {s}.clock() as now
+from {s}.attempts where run_id = any(:runs) order by run_id, step, attempt
+"""
 """The open work of some runs, without what only its holder may know."""
 
-ENDINGS = (
-    "select f.run_id, f.kind, f.body->>'step' as step, coalesce(f.body->'error'->>'message', f.body->>'reason') as message "
-    "from {s}.facts f join {s}.runs r on r.run_id = f.run_id and r.rev = f.seq where f.run_id = any(:runs) and f.kind in ('run_failed', 'run_cancelled')"
-)
+ENDINGS = """
+select f.run_id, f.kind, f.body->>'step' as step,
+    coalesce(f.body->'error'->>'message', f.body->>'reason') as message
+from {s}.facts f join {s}.runs r on r.run_id = f.run_id and r.rev = f.seq
+where f.run_id = any(:runs) and f.kind in ('run_failed', 'run_cancelled')
+"""
 """In a few words why some runs ended otherwise than completed."""
 
-PROGRESS = "select run_id, count(*) as done from {s}.facts where run_id = any(:runs) and kind = 'attempt_completed' group by run_id"
+PROGRESS = """
+select run_id, count(*) as done from {s}.facts
+where run_id = any(:runs) and kind = 'attempt_completed' group by run_id
+"""
 """How many steps of some runs have ended well."""
 
-SIZES = "select fingerprint, json_array_length(spec->'nodes') as steps from {s}.definitions where fingerprint = any(:definitions)"
+SIZES = """
+select fingerprint, json_array_length(spec->'nodes') as steps from {s}.definitions
+where fingerprint = any(:definitions)
+"""
 """How many steps some graphs have."""
 
-BY_TAIL = (
-    "select run_id, workflow, status, started_at from {s}.runs where reverse(right(run_id::text, 12)) ~>=~ :low "
-    "and reverse(right(run_id::text, 12)) ~<~ :high and replace(run_id::text, '-', '') ~ :ends order by started_at desc, run_id limit :limit"
-)
+BY_TAIL = """
+select run_id, workflow, status, started_at from {s}.runs
+where reverse(right(run_id::text, 12)) ~>=~ :low and reverse(right(run_id::text, 12)) ~<~ :high
+    and replace(run_id::text, '-', '') ~ :ends
+order by started_at desc, run_id limit :limit
+"""
 """Runs whose id ends so, by the index `runs_short_id`; a range, so that a prepared statement uses it too."""
 
 DEFINITION = "select definition from {s}.runs where run_id = :run_id"
 """Which graph a run keeps."""
 
-COUNTS = "select status, count(*) as n from {s}.runs where ended_at is null or ended_at >= {s}.clock() - interval '24 hours' group by status"
+COUNTS = """
+select status, count(*) as n from {s}.runs
+where ended_at is null or ended_at >= {s}.clock() - interval '24 hours' group by status
+"""
 """How many runs are open, and how many ended within a day."""
 
-WORKERS = "select owner, host, pid, role, queues, version, delivery, started_at, seen_at, bell_ok_at, {s}.clock() as now from {s}.workers order by role, owner"
+WORKERS = """
+select owner, host, pid, role, queues, version, delivery, started_at, seen_at, bell_ok_at, {s}.clock() as now
+from {s}.workers order by role, owner
+"""
 """The fleet as it has last been seen."""
 
 DUE = """

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 SYNC = """
 insert into {s}.schedules as k (workflow, trigger, expression, timezone, input, synced_at)
 values (:workflow, :trigger, :expression, :timezone, cast(:input as json), {s}.clock())
-on conflict (workflow, trigger) do update set expression = excluded.expression, timezone = excluded.timezone, input = excluded.input,
+on conflict (workflow, trigger) do update
+set expression = excluded.expression, timezone = excluded.timezone, input = excluded.input,
     synced_at = excluded.synced_at,
     next_at = case when (k.expression, k.timezone) = (excluded.expression, excluded.timezone) then k.next_at end
 where (k.expression, k.timezone, k.input::text) <> (excluded.expression, excluded.timezone, excluded.input::text)
@@ -31,12 +32,15 @@ order by next_at nulls first limit 1 for update skip locked
 """
 """One schedule that is due, or that has no next time yet, locked; two deliverers share the work and neither waits."""
 
-MOVE_ON = "update {s}.schedules set next_at = :next_at, last_at = coalesce(:last_at, last_at) where workflow = :workflow and trigger = :trigger"
+MOVE_ON = """
+update {s}.schedules set next_at = :next_at, last_at = coalesce(:last_at, last_at)
+where workflow = :workflow and trigger = :trigger
+"""
 """The next time of a schedule, in the commit that opened its windows."""
 
 NEXT = """
-select coalesce(extract(epoch from min(coalesce(next_at, {s}.clock())) - {s}.clock())::float8, 'infinity') from {s}.schedules
-where enabled and workflow = any(:workflows)
+select coalesce(extract(epoch from min(coalesce(next_at, {s}.clock())) - {s}.clock())::float8, 'infinity')
+from {s}.schedules where enabled and workflow = any(:workflows)
 """
 """Seconds until the next window."""
 
@@ -57,6 +61,7 @@ def move_on(
     connection: Connection,
     workflow: str,
     trigger: str,
+    *,
     next_at: datetime | None,
     last_at: datetime | None,
 ) -> None:

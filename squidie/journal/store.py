@@ -22,26 +22,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCK_NOT_AVAILABLE = "55P03"
+_GAVE_WAY = ("40001", "57014")  # a snapshot that is too old, a statement that took too long
 _AWAY = ("57P", "08", "53", "58", "XX")  # shutdown, connection, resources, system
 _NO_SCHEMA = ("42P01", "3F000", "42883", "42703")  # undefined table, schema, function, column
 _SESSION = (
-    "set timezone to 'UTC'; set application_name to 'squidie'; set lock_timeout to '{lock}ms'; set statement_timeout to '30s'; "
-    "set idle_in_transaction_session_timeout to '30s'"
+    "set timezone to 'UTC'; set application_name to 'squidie'; "
+    "set lock_timeout to '{lock}ms'; set statement_timeout to '30s'; "
+    "set idle_in_transaction_session_timeout to '30s'; set plan_cache_mode to 'force_generic_plan'"
 )
+
+
+_LOCK_TIMEOUT = text("select current_setting('lock_timeout') as before, set_config('lock_timeout', :wanted, true)")
 
 
 class Journal:
     """Where runs are remembered: an engine and a schema. Opens nothing until it is used."""
 
-    def __init__(
-        self, database: str | Engine, schema: str = "squidie", *, lock_timeout: float = 2.0, pool_size: int = 5
-    ) -> None:
+    def __init__(self, database: str | Engine, schema: str = "squidie", *, lock_timeout: float = 2.0) -> None:
         if not IDENTIFIER.fullmatch(schema):
             raise InvalidConfig("the schema's name must be lower-case letters, digits and underscores")
         self.schema = schema
         self.owns_engine = isinstance(database, str)
         self.engine = engine_of(database)
         self._texts: dict[str, TextClause] = {}
+        self._lock_timeout = f"{int(lock_timeout * 1000)}ms"
         self._session = _SESSION.format(lock=int(lock_timeout * 1000)) if self.owns_engine else ""
         if self.engine.dialect.driver != "psycopg":
             raise InvalidConfig(
@@ -69,11 +73,24 @@ class Journal:
         Raises `JournalUnavailable` or `JournalBusy` in place of the driver's errors.
         """
         if host is not None:
-            with _translated(), _prepared(host).begin_nested():
+            with _translated(), _prepared(host).begin_nested(), self._impatient(host):
                 yield host
             return
-        with _translated(), self.engine.begin() as connection:
-            yield _prepared(connection)
+        with _translated(), self.engine.begin() as connection, self._impatient(_prepared(connection)):
+            yield connection
+
+    @contextmanager
+    def _impatient(self, connection: Connection) -> Iterator[None]:
+        """Wait for locks no longer than we want, on a connection that somebody else has set up; and leave it as it was.
+
+        A rollback, also to a savepoint, takes the setting back by itself.
+        """
+        if self.owns_engine and connection.engine is self.engine:
+            yield
+            return
+        before = connection.execute(_LOCK_TIMEOUT, {"wanted": self._lock_timeout}).scalar_one()
+        yield
+        connection.execute(_LOCK_TIMEOUT, {"wanted": before})
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -109,6 +126,8 @@ def _translated() -> Iterator[None]:
         state = getattr(error.orig, "sqlstate", None) or ""
         if state == LOCK_NOT_AVAILABLE:
             raise JournalBusy("somebody else holds the run; nothing was written", hint="try again") from error
+        if state in _GAVE_WAY:
+            raise JournalBusy("Postgres gave way to somebody else; nothing was written", hint="try again") from error
         if state in _NO_SCHEMA:
             raise SchemaMismatch(None, head()) from error
         if isinstance(error, OperationalError) and (not state or state.startswith(_AWAY)):

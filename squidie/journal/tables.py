@@ -1,4 +1,6 @@
-"""The tables as SQLAlchemy Core sees them, without a schema: `Journal` adds its own. The migrations create them; a test holds both against each other.
+"""The tables as SQLAlchemy Core sees them, without a schema: `Journal` adds its own.
+
+The migrations create them; a test holds both against each other.
 
 CHECK constraints over states are made from the enums, so a state that the code does not know cannot be stored.
 """

@@ -22,20 +22,22 @@ if TYPE_CHECKING:
     from squidie.journal.store import Journal
 
 _FACTS = "unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash)"
-_OPENED = (
-    "unnest(:o_run, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_irreversible, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) "
-    "as o(run_id, step, attempt, action, queue, priority, due_at, irreversible, claim_id, token_hash, owner, claimed_at, lease_until)"
+_ATTEMPT_COLUMNS = (
+    "run_id, step, attempt, action, queue, priority, due_at, irreversible, "
+    "claim_id, token_hash, owner, claimed_at, lease_until"
 )
-_ATTEMPT_COLUMNS = "run_id, step, attempt, action, queue, priority, due_at, irreversible, claim_id, token_hash, owner, claimed_at, lease_until"
+_OPENED = f"""unnest(:o_run, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_irreversible,
+        :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o({_ATTEMPT_COLUMNS})"""
 _O = ", ".join(f"o.{column.strip()}" for column in _ATTEMPT_COLUMNS.split(","))
 
 START = f"""
 with heads as (
-    insert into {{s}}.runs (run_id, rev, head_hash, status, workflow, definition, trigger, queue, priority, partition, key, attributes, fold, state,
-        started_at, updated_at)
-    select h.run_id, 1, h.hash, 'running', h.workflow, h.definition, h.trigger, h.queue, h.priority, h.partition, h.key, h.attributes::jsonb, {FOLD},
-        h.state::json, h.at, h.at
-    from unnest(:h_run, :h_hash, :h_workflow, :h_definition, :h_trigger, :h_queue, :h_priority, :h_partition, :h_key, :h_attributes, :h_state, :h_at)
+    insert into {{s}}.runs (run_id, rev, head_hash, status, workflow, definition, trigger, queue, priority, partition,
+        key, attributes, fold, state, started_at, updated_at)
+    select h.run_id, 1, h.hash, 'running', h.workflow, h.definition, h.trigger, h.queue, h.priority, h.partition,
+        h.key, h.attributes::jsonb, {FOLD}, h.state::json, h.at, h.at
+    from unnest(:h_run, :h_hash, :h_workflow, :h_definition, :h_trigger, :h_queue, :h_priority, :h_partition,
+        :h_key, :h_attributes, :h_state, :h_at)
         as h(run_id, hash, workflow, definition, trigger, queue, priority, partition, key, attributes, state, at)
     order by h.run_id on conflict (run_id) do nothing returning run_id
 ), facts as (
@@ -46,22 +48,35 @@ with heads as (
 )
 select run_id from heads
 """
-"""New heads in id order, with their first fact and their first work; a run that exists is left as it is and not among the answers."""
+"""New heads in id order, with their first fact and their first work.
+
+A run that exists is left as it is, and is not among the answers.
+"""
 
 WRITE = f"""
 with gone as (
-    delete from {{s}}.attempts a using unnest(:g_run, :g_step, :g_attempt, :g_claim) as g(run_id, step, attempt, claim_id)
-    where a.run_id = g.run_id and a.step = g.step and a.attempt = g.attempt and a.claim_id is not distinct from g.claim_id returning 1
+    delete from {{s}}.attempts a
+    using unnest(:g_run, :g_step, :g_attempt, :g_claim) as g(run_id, step, attempt, claim_id)
+    where a.run_id = g.run_id and a.step = g.step and a.attempt = g.attempt
+        and a.claim_id is not distinct from g.claim_id
+    returning 1
 ), freed as (
-    update {{s}}.attempts a set claim_id = null, token_hash = null, owner = null, claimed_at = null, lease_until = null, due_at = b.due_at, lost = b.lost
-    from unnest(:b_run, :b_step, :b_attempt, :b_claim, :b_due, :b_lost) as b(run_id, step, attempt, claim_id, due_at, lost)
+    update {{s}}.attempts a
+    set claim_id = null, token_hash = null, owner = null, claimed_at = null, lease_until = null,
+        due_at = b.due_at, lost = b.lost
+    from unnest(:b_run, :b_step, :b_attempt, :b_claim, :b_due, :b_lost)
+        as b(run_id, step, attempt, claim_id, due_at, lost)
     where a.run_id = b.run_id and a.step = b.step and a.attempt = b.attempt and a.claim_id = b.claim_id returning 1
 ), heads as (
-    update {{s}}.runs r set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = {FOLD}, updated_at = h.at, ended_at = h.ended
-    from unnest(:h_run, :h_before, :h_rev, :h_hash, :h_status, :h_state, :h_at, :h_ended) as h(run_id, before, rev, hash, status, state, at, ended)
+    update {{s}}.runs r
+    set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = {FOLD},
+        updated_at = h.at, ended_at = h.ended
+    from unnest(:h_run, :h_before, :h_rev, :h_hash, :h_status, :h_state, :h_at, :h_ended)
+        as h(run_id, before, rev, hash, status, state, at, ended)
     where r.run_id = h.run_id and r.rev = h.before returning 1
 ), written as (
-    insert into {{s}}.facts (run_id, seq, kind, at, body, hash) select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {_FACTS}
+    insert into {{s}}.facts (run_id, seq, kind, at, body, hash)
+    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {_FACTS}
 ), opened as (
     insert into {{s}}.attempts ({_ATTEMPT_COLUMNS}) select {_O} from {_OPENED}
 )
@@ -107,7 +122,9 @@ class Rows:
             o_lease=Times,
         )
 
-    def add_fact(self, run_id: UUID, seq: int, kind: str, at: datetime, body: bytes, digest: bytes) -> None:
+    def add_fact(  # noqa: PLR0917 - in the order of the columns
+        self, run_id: UUID, seq: int, kind: str, at: datetime, body: bytes, digest: bytes
+    ) -> None:
         """One fact."""
         self.facts.add(run_id, seq, kind, at, body, digest)
 
@@ -175,7 +192,7 @@ class Changes(Rows):
 
     def add_freed(self, row: OpenAttempt, after: OpenAttempt) -> None:
         """A claim that ended without an outcome: its row is due again."""
-        assert row.lease is not None
+        assert row.lease is not None  # noqa: S101 - only a claim ends so
         self.freed.add(row.run_id, row.step, row.attempt, row.lease.claim_id, after.due_at, after.lost)
 
     def write(self, journal: Journal, connection: Connection) -> bool:

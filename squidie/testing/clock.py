@@ -1,4 +1,7 @@
-"""The journal's clock, set by hand: everything in Squidie that asks for the time asks the database, so a test moves one clock for all processes."""
+"""The journal's clock, set by hand.
+
+Everything in Squidie that asks for the time asks the database, so a test moves one clock for all processes.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,12 @@ if TYPE_CHECKING:
 def set_clock(engine: Engine, when: datetime | None) -> None:
     """From now on the clock of this database stands at `when`, for every new connection; None lets it run again.
 
-    The engine's own connections are replaced, so that it sees the new time at once; other processes see it in the connections they open from here on.
+    The engine's own connections are replaced, so that it sees the new time at once; other processes see it in the
+    connections they open from here on.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        name = connection.dialect.identifier_preparer.quote(connection.execute(text("select current_database()")).scalar_one())
+        database = connection.execute(text("select current_database()")).scalar_one()
+        name = connection.dialect.identifier_preparer.quote(database)
         if when is None:
             connection.execute(text(f'alter database {name} reset "squidie.now"'))
         else:

@@ -59,9 +59,8 @@ def unlike_facts(engine: Engine, schema: str = "squidie") -> list[str]:
             if run.anomalies:
                 wrong.append(f"anomaly: run {row.run_id}: {'; '.join(run.anomalies)}")
             if (row.status, row.rev) != (run.status.value, run.revision):
-                wrong.append(
-                    f"head_differs: run {row.run_id}: {row.status} at {row.rev}, facts say {run.status} at {run.revision}"
-                )
+                facts_say = f"facts say {run.status} at {run.revision}"
+                wrong.append(f"head_differs: run {row.run_id}: {row.status} at {row.rev}, {facts_say}")
     return wrong
 
 

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from examples.fulfilment import store
 from examples.fulfilment.workflows import Fulfilment, NightlyReport
-
 from squidie import Squidie
 
 

@@ -8,7 +8,6 @@ from examples.fulfilment import catalogue
 from examples.fulfilment.generate_orders import SPOILED, orders
 from examples.fulfilment.orders import OrderPlaced
 from examples.fulfilment.people import people
-
 from squidie.workflow.payload import admit, contract
 
 FILE = Path(__file__).parents[2] / "examples/fulfilment/orders.jsonl"

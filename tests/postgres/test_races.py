@@ -198,7 +198,6 @@ def test_batches_over_the_same_runs_in_any_order_never_deadlock(squidie, make, c
             job.result(60)
     change(squidie, "update {s}.attempts set lease_until = claimed_at + interval '1 us' where claim_id is not null")
     squidie.sweep()
-    change(squidie, "update {s}.attempts set lost = lost")
     clock(NOON + timedelta(days=3650))
     work_off(squidie)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import suppress
 from time import monotonic
 
 from squidie.errors import SquidieError
@@ -42,20 +43,25 @@ def _play(stage: Stage, screen: Screen, count: int, began: float, *, kill: bool,
     books = Books(stage.squidie, count)
     screen.line()
     screen.line(f"{count} orders, each {STORY}")
-    try:
-        with screen:
-            deeds = perform(
-                Scenes(stage, screen, books, orders, pause=pause), kill=kill, flush=kill and stage.may_flush
-            )
-    except (TooSlow, AssertionError) as error:
-        screen.event("✕", str(error))
-        return 1
-    evidence = gather(stage.squidie, books, orders, deeds)
-    is_well = _judge(screen, evidence)
+    scenes = Scenes(stage, screen, books, orders, pause=pause)
+    is_well = _performed(screen, scenes, kill=kill)
+    evidence = gather(stage.squidie, books, orders, scenes.deeds)
+    is_well = _judge(screen, evidence) and is_well
     screen.line()
     screen.line(closing(evidence, monotonic() - began), "bold green" if is_well else "bold red")
     _what_next(stage, screen, evidence, keep=keep)
     return 0 if is_well else 1
+
+
+def _performed(screen: Screen, scenes: Scenes, *, kill: bool) -> bool:
+    """Whether every scene came to its end. What did happen is judged in any case."""
+    try:
+        with screen:
+            perform(scenes, kill=kill)
+    except (TooSlow, AssertionError) as error:
+        screen.event("✕", str(error))
+        return False
+    return True
 
 
 def _judge(screen: Screen, evidence: Evidence) -> bool:
@@ -98,5 +104,6 @@ def _what_next(stage: Stage, screen: Screen, evidence: Evidence, *, keep: bool) 
         run_id = evidence.ended[charging.order_id].run_id
         screen.line(f"  squidie show {run_id}     # {charging.order_id}, whose worker was killed")
     screen.line("Ctrl-C ends all of it.")
-    while True:
-        time.sleep(1)
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(1)

@@ -73,10 +73,10 @@ class Scenes:
     def flush(self) -> None:
         """Empty Redis while work is queued. Where there is none left to queue, it is emptied all the same."""
         self._until(lambda: self._tally.due > 0 or self._is_over(), 10, "no work was queued")
-        self._stage.services.redis.flush()
+        command = self._stage.flush()
         self.deeds.flushed += 1
         due = f"{self._tally.due} attempts are due, as rows: a sweep rings within {SWEEP} s"
-        self._screen.event("☠", f"FLUSHALL   Redis is empty, every bell is gone; {due}")
+        self._screen.event("☠", f"{command}   Redis is empty, every bell is gone; {due}")
 
     def take_over(self) -> None:
         """The lease runs out, a sweep ends the claim; then a supervisor brings a new worker."""
@@ -143,7 +143,8 @@ class Scenes:
         if monotonic() >= self._next_look:
             self._next_look = monotonic() + DRAW
             self._tally = self._books.tally()
-            self._screen.progress(self._tally, f"{self._placed} placed with {self._stage.squidie.delivery.rung} bells")
+            rung = self._stage.squidie.delivery.rung
+            self._screen.progress(self._tally, f"{self._placed} placed · {rung} bells rung for them")
         time.sleep(LOOK)
 
     def _place(self) -> None:
@@ -152,14 +153,11 @@ class Scenes:
         self._placed += len(chunk)
 
 
-def perform(scenes: Scenes, *, kill: bool, flush: bool) -> Deeds:
+def perform(scenes: Scenes, *, kill: bool) -> None:
     """All scenes; without `kill` only the orders."""
     scenes.open()
     if kill:
         scenes.kill()
-    if flush:
         scenes.flush()
-    if kill:
         scenes.take_over()
     scenes.finish()
-    return scenes.deeds

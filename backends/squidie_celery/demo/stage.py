@@ -6,7 +6,10 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
+from redis import Redis, RedisError
+
 from squidie import migrate
+from squidie.errors import ConfigError
 from squidie.testing import Beat, Services, Worker
 from squidie.testing.guard import guard
 from squidie_celery.demo import checkout
@@ -33,6 +36,9 @@ class Stage:
         os.environ.update({name: url for name, url in self._given.items() if url})
         with ExitStack() as ending:
             self.services = ending.enter_context(Services.start())
+            if not self.services.owns_redis:
+                _refuse_unless_empty(self.services.redis_url)
+                ending.callback(self.flush)
             url = self.services.database_url if self.services.owns_postgres else self.services.new_database()
             self.told = checkout.environment(self.root, url, self.services.redis_url)
             migrate.upgrade(url)
@@ -52,10 +58,14 @@ class Stage:
         redis = f"Valkey {self.services.redis.version}" if self.services.owns_redis else "your Redis"
         return f"PostgreSQL {version} and {redis}"
 
-    @property
-    def may_flush(self) -> bool:
-        """Whether Redis is ours to empty."""
-        return self.services.owns_redis
+    def flush(self) -> str:
+        """Empty Redis: our server, or the database that was empty when we came. Gives back the command."""
+        if self.services.owns_redis:
+            self.services.redis.flush()
+            return "FLUSHALL"
+        with Redis.from_url(self.services.redis_url) as redis:
+            redis.flushdb()
+        return "FLUSHDB"
 
     @property
     def workers(self) -> list[Worker]:
@@ -74,3 +84,17 @@ class Stage:
         self._ending.callback(guard.remove, folder)
         options = ("-S", "squidie_celery.beat:Scheduler", "-s", str(folder / "schedule"))
         return self._ending.enter_context(Beat("celery_app", *options, env=self.told, cwd=self.root))
+
+
+def _refuse_unless_empty(url: str) -> None:
+    """Workers take what is in the queues they find: nobody else's tasks must be there."""
+    with Redis.from_url(url) as redis:
+        try:
+            size = redis.dbsize()
+        except RedisError as error:
+            raise ConfigError(f"the Redis that was given does not answer: {type(error).__name__}") from None
+    if size:
+        raise ConfigError(
+            f"the Redis database that was given is not empty, it has {size} keys; the demo would take its messages",
+            hint="name another one, redis://localhost:6379/15 for example",
+        )

@@ -21,7 +21,8 @@ from {s}.attempts a join {s}.runs r using (run_id)
 where a.step = 'charge' and a.claim_id is not null
   and exists (select from fulfilment.charge_calls c where c.order_id = r.key)"""
 ENDED = """
-select r.key as order_id, r.run_id, r.status, f.body -> 'error' ->> 'code' as code, f.body -> 'error' ->> 'message' as message
+select r.key as order_id, r.run_id, r.status,
+  f.body -> 'error' ->> 'code' as code, f.body -> 'error' ->> 'message' as message
 from {s}.runs r join {s}.facts f on f.run_id = r.run_id and f.seq = r.rev
 where r.workflow = 'Fulfilment' and r.ended_at is not null"""
 LOST = """

@@ -1,0 +1,57 @@
+-- CLAIM
+with due as materialized (
+    select run_id, kind, step, attempt, priority, due_at, (irreversible or lost > 0 or action <> all(:short)) as alone
+    from {s}.attempts
+    where queue = :queue and claim_id is null and due_at <= {s}.clock() and action = any(:served)
+    order by priority, due_at, run_id, step limit :most for update skip locked
+), numbered as (
+    select *, row_number() over (order by priority, due_at, run_id, step) as n from due
+), cut as (
+    select *, min(n) filter (where alone) over () as first_alone from numbered
+), take as materialized (
+    select * from cut where first_alone is null or n < first_alone or (first_alone = 1 and n = 1)
+), lazily as materialized (
+    select set_config('synchronous_commit', 'off', true) from take having bool_and(not alone)
+), claimed as (
+    update {s}.attempts a
+    set claim_id = gen_random_uuid(), token_hash = :token_hash, owner = :owner, claimed_at = {s}.clock(),
+        lease_until = {s}.clock() + :lease
+    from take t where a.run_id = t.run_id and a.kind = t.kind and a.step = t.step and a.attempt = t.attempt
+    returning a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.irreversible, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until
+)
+select a.*, r.definition, r.fold, r.state::text as state,
+    (select count(*) from due) as due, (select count(*) from lazily) as lazily
+from claimed a join {s}.runs r on r.run_id = a.run_id order by a.priority, a.due_at, a.run_id, a.step;
+
+-- RENEW
+with mine as (
+    select a.run_id, a.kind, a.step, a.attempt from {s}.attempts a join unnest(:runs, :steps, :attempts) as k(run_id, step, attempt) on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt
+    where a.claim_id = any(:claims) for update of a skip locked
+)
+update {s}.attempts a set lease_until = greatest(a.lease_until, {s}.clock() + :lease) from mine m
+where a.run_id = m.run_id and a.kind = m.kind and a.step = m.step and a.attempt = m.attempt returning a.claim_id;
+
+-- STILL_HELD
+select a.claim_id from {s}.attempts a join unnest(:runs, :steps, :attempts) as k(run_id, step, attempt) on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt where a.claim_id = any(:claims);
+
+-- READ_ROWS
+select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.irreversible, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, {s}.clock() as now from {s}.attempts a join unnest(:runs, :steps, :attempts) as k(run_id, step, attempt) on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt;
+
+-- LOCK_WHOLE
+select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.irreversible, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, {s}.clock() as now from {s}.attempts a
+where a.run_id = any(:runs) order by a.run_id, a.step, a.attempt for update of a;
+
+-- CLOCK
+select {s}.clock();
+
+-- EXPIRED
+select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.irreversible, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until from {s}.attempts a
+where a.claim_id is not null and a.lease_until <= {s}.clock() order by a.lease_until limit :most;
+
+-- OF_OWNER
+select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.irreversible, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until from {s}.attempts a
+where a.claim_id is not null and a.owner = :owner order by a.run_id, a.step limit :most;
+
+-- DUE_QUEUES
+select q from unnest(:queues) as q
+where exists (select from {s}.attempts a where a.queue = q and a.claim_id is null and a.due_at <= {s}.clock());

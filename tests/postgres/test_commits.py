@@ -1,0 +1,159 @@
+"""Ambiguous commits (SEMANTICS 2.9, L10, M13): the wire is cut before or after COMMIT, and the caller sees one answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from squidie.errors import JournalUnavailable
+from tests.support.flows import HOOKS, Chain, Single, Sums
+from tests.support.lab import claim, completion, counts, failure, kinds, query, release, rows, scalar
+from tests.support.proxy import CuttingProxy
+
+WHEN = pytest.mark.parametrize("when", ["before", "after"])
+
+
+@pytest.fixture
+def wire(services, database_url):
+    if not services.owns_postgres:
+        pytest.skip("needs the Unix socket of a server of our own")
+    proxy = CuttingProxy(database_url)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def far(make, wire):
+    """A runtime at the other end of the wire."""
+    squidie = make(database=wire.url)
+    squidie.start(Single, key="warm")
+    squidie.cancel(squidie.start(Single, key="warm").id, reason="warm")
+    return squidie
+
+
+@WHEN
+@pytest.mark.parametrize("identity", [{}, {"key": "k"}])
+def test_a_start_is_made_once(far, wire, when, identity):
+    """2.9: and it says so."""
+    wire.cut(when)
+
+    run = far.start(Sums, {"number": 1}, **identity)
+
+    assert wire.hits == 1
+    assert run.created
+    assert counts(far)[0] == 2
+    assert kinds(far, run) == ["run_started"]
+
+
+@WHEN
+def test_many_starts_are_made_once(far, wire, when):
+    wire.cut(when)
+
+    runs = far.start_many(Sums, [{"number": n} for n in range(10)])
+
+    assert all(run.created for run in runs)
+    assert (wire.hits, counts(far)[0]) == (1, 11)
+
+
+@WHEN
+def test_a_cancel_happens_once_and_succeeds(far, wire, when):
+    run = far.start(Single)
+    wire.cut(when)
+
+    far.cancel(run.id, reason="enough")
+
+    assert (wire.hits, kinds(far, run)) == (1, ["run_started", "run_cancelled"])
+
+
+@WHEN
+@pytest.mark.parametrize("outcome", [completion, failure])
+def test_an_outcome_is_taken_once(far, wire, when, outcome):
+    run = far.start(Chain)
+    (row,) = claim(far)
+    wire.cut(when)
+
+    assert settle(far, outcome(row)) == [None]
+
+    assert wire.hits == 1
+    assert len([kind for kind in kinds(far, run) if kind.startswith("attempt")]) == 1
+
+
+@WHEN
+def test_a_batch_of_outcomes_is_taken_once(far, wire, when):
+    far.start_many(Chain, [{} for _ in range(12)])
+    held = claim(far, 12)
+    wire.cut(when)
+
+    assert settle(far, *map(completion, held)) == [None] * 12
+
+    assert wire.hits == 1
+    assert [row.step for row in rows(far)] == ["b"] * 12
+
+
+@WHEN
+def test_a_release_happens_once(far, wire, when):
+    """4.8"""
+    run = far.start(Single)
+    (row,) = claim(far)
+    wire.cut(when)
+
+    settle(far, release(row))
+
+    assert kinds(far, run) == ["run_started", "attempt_released"]
+
+
+@WHEN
+def test_a_whole_turn_survives_the_cut(far, wire, when):
+    """2.9, 2.7: successors that were taken over in the lost answer end by their leases at the latest."""
+    run = far.start(Chain)
+    HOOKS["a"] = lambda ctx: wire.cut(when)
+
+    far.turn(["default"])
+    for _ in range(3):
+        for row in rows(far):
+            if row.held:
+                release_all(far)
+        far.turn(["default"])
+
+    assert wire.hits == 1
+    assert run.result(1) == "c1"
+    assert kinds(far, run).count("attempt_completed") == 3
+
+
+def release_all(squidie):
+    from tests.support.lab import change
+
+    change(squidie, "update {s}.attempts set lease_until = claimed_at + interval '1 us' where claim_id is not null")
+    squidie.sweep()
+
+
+@WHEN
+def test_the_hosts_own_ambiguous_commit_is_the_hosts_to_resolve(far, wire, when):
+    """1 (not promised): start with a key, and ask again."""
+    with pytest.raises(Exception, match=r"closed|lost|terminat|reset"), far.engine.begin() as host:
+        far.start(Single, key="mine", connection=host)
+        wire.cut(when)
+
+    run = far.start(Single, key="mine")
+
+    assert run.created is (when == "before")
+    assert scalar(far, "select count(*) from {s}.runs where key = 'mine'") == 1
+
+
+def test_a_journal_that_stays_away_is_unavailable_and_nothing_was_written(make, wire, squidie):
+    """0, errors; 2, bad input"""
+    far = make(database=wire.url)
+    wire.close()
+
+    with pytest.raises(JournalUnavailable) as refused:
+        far.start(Single, {"plan": {"only": ["canary-7"]}})
+
+    assert refused.value.retryable
+    assert "canary-7" not in str(refused.value)
+    assert query(squidie, "select * from {s}.runs") == []
+
+
+def settle(squidie, *commands):
+    from squidie.engine import settle as settling
+
+    verdicts = settling.settle(squidie._parts, commands, handover=None, give_up=lambda: False)
+    return [verdict.error for verdict in verdicts]

@@ -1,0 +1,118 @@
+"""Plans (STYLE 8, B11, L19): claims and sweeps read their partial indexes, with the clock as an index condition."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from squidie.journal import attempts
+from squidie.journal.arrays import Ints, Texts, Uuids
+from squidie.journal.store import _prepared
+
+FILL = """
+insert into squidie.attempts (run_id, step, attempt, action, queue, priority, due_at)
+select gen_random_uuid(), 'only', 1, 'a:b', 'default', case when n <= 20000 then 0 else 100 end,
+       case when n <= 20000 then now() + interval '1 hour' else now() - interval '1 s' end
+from generate_series(1, 20005) n
+"""
+HELD = """
+update squidie.attempts set claim_id = gen_random_uuid(), token_hash = '', owner = 'x', claimed_at = now(),
+    lease_until = now() + case when priority = 0 then interval '1 hour' else interval '-1 s' end
+"""
+CLAIM = {
+    "queue": "default",
+    "served": Texts(["a:b"]),
+    "short": Texts(["a:b"]),
+    "most": 64,
+    "owner": "x",
+    "token_hash": b"",
+    "lease": timedelta(seconds=30),
+}
+
+
+@pytest.fixture
+def crowded(squidie):
+    """20,000 undue attempts of the highest priority before five that are due; nothing of it is committed."""
+    with squidie.engine.connect() as connection:
+        connection.execute(text(FILL))
+        connection.execute(text("analyze squidie.attempts"))
+        yield squidie, connection
+        connection.rollback()
+
+
+def plan(squidie, connection, statement, given):
+    """All nodes of the plan, as it ran."""
+    sql = squidie._parts.journal.sql("explain (analyze, format json) " + statement)
+    root = _prepared(connection).execute(sql, given).scalar_one()[0]["Plan"]
+    found, todo = [], [root]
+    while todo:
+        node = todo.pop()
+        found.append(node)
+        todo += node.get("Plans", [])
+    return found
+
+
+def on(nodes, index):
+    return [node for node in nodes if node.get("Index Name") == index]
+
+
+def touched(nodes, table="attempts"):
+    """Rows of the table that were looked at, kept or not."""
+    scans = [node for node in nodes if node.get("Relation Name") == table and "Scan" in node["Node Type"]]
+    return sum(node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) for node in scans)
+
+
+def test_a_claim_reads_its_index_up_to_now(crowded):
+    """B11: 20,000 undue rows of a higher priority are passed over inside the index."""
+    squidie, connection = crowded
+
+    nodes = plan(squidie, connection, attempts.CLAIM, CLAIM)
+
+    (scan,) = on(nodes, "attempts_due")
+    assert "due_at <=" in scan["Index Cond"]
+    assert "queue" in scan["Index Cond"]
+    assert "due_at" not in scan.get("Filter", "")
+    assert [node for node in nodes if node["Node Type"] == "Seq Scan" and node.get("Relation Name") == "attempts"] == []
+    assert touched(nodes) <= 50
+
+
+def test_the_look_for_due_queues_reads_the_same_index(crowded):
+    squidie, connection = crowded
+
+    nodes = plan(squidie, connection, attempts.DUE_QUEUES, {"queues": Texts(["default", "other", "third"])})
+
+    assert "due_at <=" in on(nodes, "attempts_due")[0]["Index Cond"]
+    assert touched(nodes) <= 10
+
+
+def test_a_sweep_reads_the_index_of_leases(crowded):
+    squidie, connection = crowded
+    connection.execute(text(HELD))
+    connection.execute(text("analyze squidie.attempts"))
+
+    nodes = plan(squidie, connection, attempts.EXPIRED, {"most": 500})
+
+    assert "lease_until <=" in on(nodes, "attempts_lease")[0]["Index Cond"]
+    assert touched(nodes) == 5
+
+
+def test_renewals_and_settles_find_their_rows_by_key(crowded):
+    squidie, connection = crowded
+    connection.execute(text(HELD))
+    some = connection.execute(text("select run_id, claim_id from squidie.attempts limit 64")).all()
+    keys = {"runs": Uuids(r.run_id for r in some), "steps": Texts(["only"] * 64), "attempts": Ints([1] * 64)}
+    claims = Uuids(r.claim_id for r in some)
+    lease = timedelta(seconds=30)
+
+    for statement, given in (
+        (attempts.READ_ROWS, keys),
+        (attempts.RENEW, keys | {"claims": claims, "lease": lease}),
+        (attempts.STILL_HELD, keys | {"claims": claims}),
+        (attempts.LOCK_WHOLE, {"runs": Uuids([UUID(int=n) for n in range(5)])}),
+    ):
+        nodes = plan(squidie, connection, statement, given)
+        assert on(nodes, "attempts_pkey"), statement
+        assert touched(nodes) <= 200, statement

@@ -1,0 +1,229 @@
+"""Batches of outcomes (SEMANTICS 2.7, 4.12; RELIABILITY G01 to G03, G12): one commit, and a member that goes wrong harms only itself."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+
+import msgspec
+import pytest
+from sqlalchemy import event, text
+
+from squidie.testing import eventually
+from tests.support.flows import CALLS, HOOKS, Chain, Diamond, Single
+from tests.support.lab import (
+    change,
+    claim,
+    completion,
+    failure,
+    held,
+    kinds,
+    query,
+    rows,
+    scalar,
+    settle,
+    steps_done,
+    waits_for_a_lock,
+    work_off,
+)
+
+
+def claimed(squidie, number, workflow=Single):
+    squidie.start_many(workflow, [{} for _ in range(number)])
+    return claim(squidie, number)
+
+
+def commits(squidie):
+    """How many transactions this engine has committed, from now on."""
+    counted = []
+    event.listen(squidie.engine, "commit", lambda _: counted.append(1))
+    return counted
+
+
+def test_a_batch_of_outcomes_is_one_commit(squidie):
+    """2.7: outcomes, successors and ends."""
+    held_rows = claimed(squidie, 32, Chain)
+    counted = commits(squidie)
+
+    assert settle(squidie, *map(completion, held_rows)) == [None] * 32
+
+    assert len(counted) == 1
+    assert [row.step for row in rows(squidie)] == ["b"] * 32
+
+
+def test_one_stale_claim_does_not_split_the_batch(squidie):
+    """G01"""
+    held_rows = claimed(squidie, 16)
+    change(squidie, "update {s}.attempts set claim_id = gen_random_uuid() where run_id = :id", id=held_rows[5].run_id)
+    counted = commits(squidie)
+
+    errors = settle(squidie, *map(completion, held_rows))
+
+    assert [error.code for error in errors if error is not None] == ["stale_claim"]
+    assert errors[5].details["claim_id"] == str(held_rows[5].lease.claim_id)
+    assert len(counted) == 1
+    assert scalar(squidie, "select count(*) from {s}.runs where status = 'completed'") == 15
+
+
+def test_a_poisonous_member_harms_only_itself(squidie):
+    """G02: a constraint of the database that one of 16 breaks; no step runs again."""
+    change(squidie, "alter table {s}.facts add constraint no_poison check (body::text not like '%poison%')")
+    runs = squidie.start_many(Single, [{} for _ in range(15)])
+    bad = squidie.start(Single)
+    held_rows = sorted(claim(squidie, 16), key=lambda row: row.run_id == bad.id)
+    *others, poison = [completion(row, "poison" if row.run_id == bad.id else "done") for row in held_rows]
+
+    errors = settle(squidie, *others[:7], poison, *others[7:])
+
+    assert [error is None for error in errors].count(True) == 15
+    assert "no_poison" in str(errors[7])
+    assert [run.result(1) for run in runs] == ["done"] * 15
+    assert kinds(squidie, bad) == ["run_started"]
+    assert [row.held for row in rows(squidie)] == [True]
+
+
+def test_a_poisonous_outcome_alone_does_not_end_the_turn(squidie):
+    """G02: its error is its own; the worker goes on with the next."""
+    change(squidie, "alter table {s}.facts add constraint no_poison check (body::text not like '%xxxx%')")
+    bad = squidie.start(Single, {"plan": {"only": ["big:8"]}}, priority=1)
+    good = squidie.start(Single)
+
+    work_off(squidie)
+
+    assert good.result(1) == "only1"
+    assert kinds(squidie, bad) == ["run_started"]
+
+
+@pytest.mark.parametrize("size", [3, 16])
+def test_outcomes_survive_backends_that_are_terminated(squidie, size):
+    """G03, 2.9: the batch is nobody's fault; it is tried again whole, and each outcome is recorded once."""
+    held_rows = claimed(squidie, size, Chain)
+    shots = []
+
+    def shoot(connection, _cursor, statement, *_):
+        if "as freed" in statement and len(shots) < 2:
+            shots.append(1)
+            pid = connection.connection.driver_connection.info.backend_pid
+            with squidie.engine.connect() as other:
+                other.execute(text("select pg_terminate_backend(:pid, 2000)"), {"pid": pid})
+
+    event.listen(squidie.engine, "after_cursor_execute", shoot)
+    errors = settle_patiently(squidie, *map(completion, held_rows))
+
+    assert errors == [None] * size
+    assert len(shots) == 2
+    assert scalar(squidie, "select count(*) from {s}.facts where kind = 'attempt_completed'") == size
+
+
+def settle_patiently(squidie, *commands):
+    from squidie.engine import settle as settling
+
+    verdicts = settling.settle(squidie._parts, commands, handover=None, give_up=lambda: False)
+    assert len(verdicts) == len(commands)
+    return [verdict.error for verdict in verdicts]
+
+
+def test_a_busy_head_delays_only_its_own_outcome(squidie):
+    """G12, 4.12: 63 of 64 commit at once, the last one as soon as its run is free."""
+    held_rows = claimed(squidie, 64)
+    busy = held_rows[31]
+    done = "select count(*) from {s}.runs where status = 'completed'"
+    with ThreadPoolExecutor(1) as pool:
+        with held(squidie, busy.run_id):
+            begun = monotonic()
+            settling = pool.submit(settle_patiently, squidie, *map(completion, held_rows))
+            eventually(lambda: scalar(squidie, done) == 63, every=0.005)
+            assert monotonic() - begun < 1.0
+            waits_for_a_lock(squidie)
+            assert not settling.done()
+        assert settling.result(10) == [None] * 64
+
+    assert scalar(squidie, done) == 64
+
+
+def test_an_outcome_waits_longer_than_the_lock_timeout(make):
+    """4.12: retried until it is taken; finished work is not thrown away."""
+    squidie = make(settings={"lock_timeout": 0.05})
+    (row,) = claimed(squidie, 1)
+    with ThreadPoolExecutor(1) as pool:
+        with held(squidie, row.run_id):
+            settling = pool.submit(settle_patiently, squidie, completion(row))
+            for _ in range(3):
+                waits_for_a_lock(squidie)
+                eventually(lambda: not waiting(squidie), every=0.002, why="it does not come back from the lock")
+        assert settling.result(10) == [None]
+
+
+def waiting(squidie):
+    return query(squidie, "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
+
+
+def test_large_outcomes_are_settled_in_shares(squidie):
+    """L23, G34: at most 8 MiB in a commit."""
+    held_rows = claimed(squidie, 20)
+    counted = commits(squidie)
+
+    assert settle(squidie, *(completion(row, "x" * 900_000) for row in held_rows)) == [None] * 20
+
+    assert len(counted) == 3
+
+
+def test_one_run_may_stand_in_a_batch_twice(squidie):
+    """G11: a success and a failure of siblings, decided in order."""
+    run = squidie.start(Diamond)
+    squidie.execute_next()
+    b, c = claim(squidie, 2)
+
+    assert [getattr(e, "code", None) for e in settle(squidie, failure(b), completion(c))] == [None, "run_ended"]
+
+    assert kinds(squidie, run)[-2:] == ["attempt_failed", "run_failed"]
+
+
+def test_the_same_outcome_twice_in_a_batch_is_taken_once(squidie):
+    """4.6"""
+    (row,) = claimed(squidie, 1)
+    outcome = completion(row)
+
+    assert settle(squidie, outcome, msgspec.structs.replace(outcome)) == [None, None]
+
+    assert steps_done(squidie, row.run_id) == ["only"]
+
+
+def test_a_turn_rings_for_what_it_leaves(squidie, bells, make):
+    """B31: work beyond its share of time."""
+    hurried = make(delivery=bells, settings={"turn_share": 0.000001})
+    squidie.start_many(Single, [{} for _ in range(3)])
+    bells.rung.clear()
+
+    assert hurried.turn(["default"]).left is True
+    assert bells.rung == ["default"]
+
+
+def test_a_turn_that_cannot_ring_goes_on(make, bells):
+    """L18"""
+    squidie = make(delivery=bells, settings={"turn_share": 0.000001})
+    squidie.start_many(Chain, [{} for _ in range(5)])
+    bells.reachable = False
+
+    assert squidie.turn(["default"]).claimed == 15
+
+
+def test_a_turn_takes_its_queues_in_turn(squidie):
+    """L17: the queues it was given, whatever else is due."""
+    for queue in ("one", "two", "three"):
+        squidie.start(Single, queue=queue)
+
+    squidie.turn(["one", "two"])
+
+    assert [queue for (queue,) in query(squidie, "select queue from {s}.attempts")] == ["three"]
+
+
+def test_no_claim_is_held_by_a_finished_turn(squidie):
+    """K05: what a turn took over it has settled, or given back."""
+    squidie.start_many(Diamond, [{} for _ in range(30)])
+    HOOKS["b"] = lambda ctx: None
+
+    squidie.turn(["default"])
+
+    assert [row for row in rows(squidie) if row.held] == []
+    assert len(set(CALLS)) == len(CALLS)

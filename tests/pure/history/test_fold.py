@@ -1,0 +1,226 @@
+"""What facts add up to: the same, however and how often they are folded, and never an exception (1.20, 2.7, 3.4, 3.6)."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from squidie.history.canonical import canonical
+from squidie.history.facts import (
+    AttemptCompleted,
+    AttemptExpired,
+    AttemptFailed,
+    AttemptReleased,
+    Disposition,
+    Moved,
+    Opening,
+    ReleaseReason,
+    RunCancelled,
+    RunCompleted,
+    RunStarted,
+)
+from squidie.history.lifecycle import RunStatus
+from squidie.history.run import INLINE_EACH, INLINE_SUM, NodeStatus, Run, fold
+from tests.pure.drawn import facts, histories
+from tests.pure.scene import CLAIM, DECLINED, NOON, Scene, after
+
+FIRST = Opening(step="a", attempt=1, queue="default", due_at=NOON)
+STARTED = RunStarted(workflow="Shop", definition="f1", trigger="go", payload=msgspec.Raw(b"5"), queue="q", opens=(FIRST,))
+DONE = AttemptCompleted(step="a", attempt=1, claim=CLAIM)
+ENDED = RunCompleted()
+
+
+def folded(*facts):
+    return fold((after(second), fact) for second, fact in enumerate(facts))
+
+
+def story():
+    """A run with a bit of everything; it ends well."""
+    scene = Scene("a>b a>c b>d c>d d!e d>f")
+    scene.complete("a", {"total": 1e16})
+    scene.release("c")
+    scene.expire("b")
+    scene.complete("b", "x" * INLINE_EACH)
+    scene.complete("c")
+    scene.fail("d")
+    scene.complete("e", [1, -0.0])
+    return scene.history
+
+
+@given(histories, st.integers(0, 8))
+def test_folding_a_prefix_and_then_the_rest_is_folding_the_whole(history, cut):
+    """3.4"""
+    prefix = fold(history[:cut])
+    kept = msgspec.json.encode(prefix)
+
+    assert fold(history[cut:], prefix) == fold(history) == fold(history)
+    assert msgspec.json.encode(prefix) == kept
+
+
+@given(histories)
+def test_the_state_reads_back_from_its_cache_as_it_was(history):
+    """3.4"""
+    run = fold(history)
+
+    assert msgspec.json.decode(msgspec.json.encode(run), type=Run) == run
+
+
+@pytest.mark.parametrize("length", range(len(story()) + 1))
+def test_every_prefix_of_a_real_history_folds_without_an_anomaly(length):
+    """3.4"""
+    history = story()
+    run = fold(history[:length])
+
+    assert run.anomalies == ()
+    assert run.revision == length
+    assert fold(history[length:], run) == fold(history)
+    assert run.is_open is (length < len(history))
+
+
+@given(histories)
+def test_what_no_decision_could_have_written_is_named_and_never_raises(history):
+    """W-30"""
+    run = fold(history)
+
+    assert run.revision == len(history)
+    ends = [number for number, (_, fact) in enumerate(history) if fact.kind in ("run_completed", "run_failed", "run_cancelled")]
+    if history and not isinstance(history[0][1], RunStarted):
+        assert "seq 1: " + history[0][1].kind + " before the start" in run.anomalies
+    if ends and ends[0] + 1 < len(history):
+        assert run.anomalies[-1].endswith("after the end")
+
+
+@pytest.mark.parametrize(
+    ("history", "anomaly"),
+    [
+        ([DONE], "seq 1: attempt_completed before the start"),
+        ([STARTED, STARTED], "seq 2: a second start"),
+        ([STARTED, DONE, DONE], "seq 3: a ended while not open"),
+        ([STARTED, RunCancelled(reason="x"), DONE], "seq 3: attempt_completed after the end"),
+        ([STARTED, DONE, ENDED, ENDED], "seq 4: run_completed after the end"),
+        ([STARTED, ENDED], "seq 2: completed with a open"),
+        ([STARTED, msgspec.structs.replace(DONE, opens=(FIRST,))], "seq 2: a was opened after it had ended"),
+        ([STARTED, msgspec.structs.replace(DONE, step="b")], "seq 2: b ended while not open"),
+        ([STARTED, msgspec.structs.replace(DONE, attempt=2)], "seq 2: a ended while not open"),
+        (
+            [msgspec.structs.replace(STARTED, opens=(FIRST, FIRST))],
+            "seq 1: a was opened out of turn",
+        ),
+        (
+            [msgspec.structs.replace(STARTED, opens=(msgspec.structs.replace(FIRST, attempt=2),))],
+            "seq 1: a was opened out of turn",
+        ),
+        (
+            [STARTED, msgspec.structs.replace(DONE, moved=Moved(taken=("a:ok:b",), skipped_edges=("a:ok:b",)))],
+            "seq 2: the edge a:ok:b was settled twice",
+        ),
+        (
+            [STARTED, msgspec.structs.replace(DONE, moved=Moved(skipped_steps=("a",)))],
+            "seq 2: a was skipped after it had been reached",
+        ),
+        (
+            [STARTED, AttemptExpired(step="b", attempt=1, claim=CLAIM, due_at=NOON, lost=1)],
+            "seq 2: a claim on b ended while it was not open",
+        ),
+        (
+            [
+                STARTED,
+                AttemptFailed(
+                    step="a", attempt=2, max_attempts=3, error=DECLINED, claim=CLAIM, disposition=Disposition.RETRIED
+                ),
+            ],
+            "seq 2: a failed while not open",
+        ),
+    ],
+)
+def test_nonsense_is_named_with_its_seq(history, anomaly):
+    """W-30"""
+    assert anomaly in folded(*history).anomalies
+
+
+@given(facts)
+def test_nothing_that_follows_the_end_changes_how_it_ended(fact):
+    """2.8"""
+    before = folded(STARTED, DONE, RunCompleted(output=msgspec.Raw(b"5")))
+
+    run = fold([(after(9), fact)], before)
+
+    assert (run.status, run.output, run.nodes, run.edges) == (before.status, before.output, before.nodes, before.edges)
+    assert run.anomalies == (f"seq 4: {fact.kind} after the end",)
+
+
+def test_a_started_run_knows_what_it_was_given():
+    """2.1"""
+    started = msgspec.structs.replace(STARTED, schedule={"window": {"start": "2026"}}, priority=7, partition="acme")
+
+    run = folded(started)
+
+    assert (run.workflow, run.definition, run.trigger, run.queue) == ("Shop", "f1", "go", "q")
+    assert (run.priority, run.partition, run.payload, run.at) == (7, "acme", msgspec.Raw(b"5"), NOON)
+    assert run.schedule == msgspec.Raw(b'{"window":{"start":"2026"}}')
+    assert run.open_steps == ["a"]
+    assert run.status is RunStatus.RUNNING
+
+
+def test_a_node_counts_the_claims_and_losses_of_its_latest_attempt():
+    """4.4"""
+    lost = AttemptExpired(step="a", attempt=1, claim=CLAIM, due_at=NOON, lost=1)
+    freed = {
+        reason: AttemptReleased(step="a", attempt=1, claim=CLAIM, due_at=NOON, reason=reason) for reason in ReleaseReason
+    }
+
+    run = folded(STARTED, lost, *freed.values())
+    assert (run.nodes["a"].claims, run.nodes["a"].lost) == (5, 2)  # the expiry and the dead child
+
+    run = fold([(NOON, DONE)], run)
+    assert (run.nodes["a"].claims, run.nodes["a"].lost, run.nodes["a"].seq) == (6, 2, 7)
+
+
+def test_the_next_attempt_counts_anew_and_remembers_when_the_first_was_opened():
+    """5.1"""
+    again = Opening(step="a", attempt=2, queue="q", due_at=NOON)
+    failed = AttemptFailed(
+        step="a",
+        attempt=1,
+        max_attempts=2,
+        error=DECLINED,
+        claim=CLAIM,
+        disposition=Disposition.RETRIED,
+        opens=(again,),
+    )
+
+    node = folded(STARTED, failed).nodes["a"]
+
+    assert (node.status, node.attempt, node.claims, node.opened_at) == (NodeStatus.OPEN, 2, 0, NOON)
+
+
+def test_the_state_keeps_small_outputs_and_refers_to_large_ones():
+    """3.6"""
+    scene = Scene(" ".join(f"s{n}>end" for n in range(12)))
+    for n in range(11):
+        scene.complete(f"s{n}", "x" * (INLINE_EACH - 2 if n else INLINE_EACH))
+
+    kept = [name for name, node in scene.run.nodes.items() if node.kept]
+
+    assert kept == [f"s{n}" for n in range(1, 9)]  # s0 is too large; s9 would be beyond the sum
+    assert scene.run.nodes["s0"].output is None
+    assert len(scene.run.nodes["s1"].output) == INLINE_EACH
+    assert scene.run.inline == INLINE_SUM
+
+
+def test_an_output_that_nobody_reads_is_left_in_its_fact():
+    """3.6"""
+    run = folded(STARTED, msgspec.structs.replace(DONE, unread=True, output=msgspec.Raw(b"5")))
+
+    assert run.nodes["a"].output is None
+    assert run.inline == 0
+
+
+@pytest.mark.parametrize(("size", "kept"), [(INLINE_SUM, True), (INLINE_SUM + 1, False)])
+def test_a_large_payload_is_left_in_the_first_fact(size, kept):
+    """3.6"""
+    payload = canonical("x" * (size - 2))
+
+    run = folded(msgspec.structs.replace(STARTED, payload=payload))
+
+    assert run.payload == (payload if kept else msgspec.Raw(b"null"))
