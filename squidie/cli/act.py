@@ -16,13 +16,27 @@ if TYPE_CHECKING:
 
 _START = (
     click.argument("workflow", metavar="WORKFLOW[:TRIGGER]"),
-    click.option("-p", "--param", "params", multiple=True, metavar="NAME=TEXT|NAME:=JSON", help="One field of the payload; may be repeated."),
-    click.option("--input", "source", metavar="@FILE|-", help="The payload from a .json file or stdin; a .jsonl file starts a run for each line."),
+    click.option(
+        "-p",
+        "--param",
+        "params",
+        multiple=True,
+        metavar="NAME=TEXT|NAME:=JSON",
+        help="One field of the payload; may be repeated.",
+    ),
+    click.option(
+        "--input",
+        "source",
+        metavar="@FILE|-",
+        help="The payload from a .json file or stdin; a .jsonl file starts a run for each line.",
+    ),
     click.option("--key", help="Makes it idempotent: the same key and payload are the same run."),
     click.option("--at", metavar="AGE|TIME", help='Not before: "10m", or 2026-05-01T12:00Z.'),
     click.option("--queue", help="The queue of steps that name none."),
     click.option("--priority", default=100, show_default=True, help="0 is the most urgent, 999 the least."),
-    click.option("--attr", "attributes", multiple=True, metavar="NAME=TEXT", help="An attribute to find it by; may be repeated."),
+    click.option(
+        "--attr", "attributes", multiple=True, metavar="NAME=TEXT", help="An attribute to find it by; may be repeated."
+    ),
 )
 
 
@@ -105,14 +119,26 @@ def _started(reading: Reading, workflow: str, source: str | None, given: dict[st
     params = pairs(given["params"], "-p", _types(squidie, name, trigger))
     if params and not isinstance(payload, dict):
         raise InvalidArgument("-p", "cannot be added to an input that is no object")
-    return squidie.start(name, {**payload, **params} if params else payload, trigger=trigger, key=given["key"], **_options(reading, given))
+    return squidie.start(
+        name,
+        {**payload, **params} if params else payload,
+        trigger=trigger,
+        key=given["key"],
+        **_options(reading, given),
+    )
 
 
-def _start_lines(reading: Reading, workflow: str, source: str | None, key_field: str | None, given: dict[str, Any]) -> None:
+def _start_lines(
+    reading: Reading, workflow: str, source: str | None, key_field: str | None, given: dict[str, Any]
+) -> None:
     from squidie.cli.inputs import start_lines  # noqa: PLC0415 (likewise)
 
     if given["params"] or given["key"]:
-        raise InvalidArgument("--input", "many payloads take neither -p nor --key", hint="--key-field names the field of each payload that is its key")
+        raise InvalidArgument(
+            "--input",
+            "many payloads take neither -p nor --key",
+            hint="--key-field names the field of each payload that is its key",
+        )
     name, trigger = _named(workflow)
     squidie = reading.setup.with_code()
     start_lines(reading, squidie, name, source or "-", key_field, {"trigger": trigger, **_options(reading, given)})
@@ -135,5 +161,7 @@ def _named(workflow: str) -> tuple[str, str | None]:
 def _types(squidie: Squidie, name: str, trigger: str | None) -> dict[str, str]:
     """What the contract calls each field; unknown names are left to `start`, which says so better."""
     spec = squidie.registry.spec(name)
-    narrowed = next((each.payload for each in spec.triggers if each.name == trigger and each.payload is not None), spec.payload)
+    narrowed = next(
+        (each.payload for each in spec.triggers if each.name == trigger and each.payload is not None), spec.payload
+    )
     return {field.name: field.type for field in narrowed}

@@ -38,7 +38,9 @@ def migrate(reading: Reading, *, plan: bool, as_sql: bool, to: str, check: bool)
         _upgrade(squidie, to)
     after = before if plan else migrations.current(squidie.engine, squidie.schema)
     if reading.as_json:
-        reading.document("squidie.migrate/1", {"database_schema": squidie.schema, "before": before, "after": after, "wanted": wanted})
+        reading.document(
+            "squidie.migrate/1", {"database_schema": squidie.schema, "before": before, "after": after, "wanted": wanted}
+        )
     else:
         reading.screen.print(_said(squidie.schema, before, after, wanted))
 
@@ -52,14 +54,20 @@ def _upgrade(squidie: Squidie, to: str) -> None:
         migrations.upgrade(squidie.engine, squidie.schema, to)
     except CommandError:
         known = migrations.current(squidie.engine, squidie.schema)
-        raise InvalidArgument("--to", "this code cannot go there", hint=f"the database is at {known}, this code knows revisions up to {migrations.head()}") from None
+        raise InvalidArgument(
+            "--to",
+            "this code cannot go there",
+            hint=f"the database is at {known}, this code knows revisions up to {migrations.head()}",
+        ) from None
 
 
 def _sql(reading: Reading, to: str) -> str:
     from squidie import migrate as migrations  # noqa: PLC0415 (likewise)
 
     schema = reading.setup.schema
-    return "\n\n".join([f'create schema if not exists "{schema}";\nset search_path to "{schema}";', *migrations.statements(to=to)])
+    return "\n\n".join(
+        [f'create schema if not exists "{schema}";\nset search_path to "{schema}";', *migrations.statements(to=to)]
+    )
 
 
 def _said(schema: str, before: str | None, after: str | None, wanted: str) -> str:

@@ -15,8 +15,6 @@ from squidie.cli.lazily import Commands
 from squidie.cli.setup import Setup
 
 
-
-
 COMMANDS = {
     "ls": ("squidie.cli.runs:ls", "List runs, newest first."),
     "show": ("squidie.cli.runs:show", "Show one run: why it is where it is, and its steps."),
@@ -74,23 +72,52 @@ def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> 
         ctx.exit()
 
 
-@click.group(name="squidie", cls=Squidies, commands_at=COMMANDS, plugins=PLUGINS, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-A", "--app", metavar="MODULE:ATTR", help="Where your Squidie object is. Also SQUIDIE_APP, or [tool.squidie] app in pyproject.toml.")
-@click.option("--dsn", metavar="URL", help="The journal's database, where the code is not at hand. Also SQUIDIE_DATABASE_URL.")
+@click.group(
+    name="squidie",
+    cls=Squidies,
+    commands_at=COMMANDS,
+    plugins=PLUGINS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "-A",
+    "--app",
+    metavar="MODULE:ATTR",
+    help="Where your Squidie object is. Also SQUIDIE_APP, or [tool.squidie] app in pyproject.toml.",
+)
+@click.option(
+    "--dsn", metavar="URL", help="The journal's database, where the code is not at hand. Also SQUIDIE_DATABASE_URL."
+)
 @click.option("--schema", default="squidie", show_default=True, help="The journal's schema, with --dsn.")
 @click.option("--no-color", is_flag=True, help="Plain text. Also NO_COLOR.")
 @click.option("--ascii", "only_ascii", is_flag=True, help="ASCII signs instead of glyphs.")
 @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks of errors.")
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
 @click.pass_context
-def squidie(ctx: click.Context, app: str | None, dsn: str | None, schema: str, *, no_color: bool, only_ascii: bool, verbose: bool) -> None:
+def squidie(
+    ctx: click.Context,
+    app: str | None,
+    dsn: str | None,
+    schema: str,
+    *,
+    no_color: bool,
+    only_ascii: bool,
+    verbose: bool,
+) -> None:
     """Durable workflows for the Celery you already run."""
     celery = getattr(ctx.obj, "app", None)  # under `celery -A proj squidie` our parent's object carries the app
     ctx.obj = Setup(
-        app=app, dsn=dsn, schema=schema, celery=celery, no_color=no_color or "NO_COLOR" in os.environ, ascii=only_ascii, verbose=verbose
+        app=app,
+        dsn=dsn,
+        schema=schema,
+        celery=celery,
+        no_color=no_color or "NO_COLOR" in os.environ,
+        ascii=only_ascii,
+        verbose=verbose,
     )
     ctx.call_on_close(ctx.obj.close)
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
-
-

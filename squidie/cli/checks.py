@@ -118,8 +118,12 @@ def app_import(patient: Patient) -> Finding:
     workflows = squidie.workflows.values()
     steps = sum(len(workflow.spec.nodes) for workflow in workflows)
     if not workflows:
-        return Finding(Severity.WARNING, f"{patient.setup.found_at} declares no workflow", "pass workflows=[...] to Squidie(...)")
-    return Finding(Severity.OK, f"{patient.setup.found_at}: {_many(len(workflows), 'workflow')}, {_many(steps, 'step')}")
+        return Finding(
+            Severity.WARNING, f"{patient.setup.found_at} declares no workflow", "pass workflows=[...] to Squidie(...)"
+        )
+    return Finding(
+        Severity.OK, f"{patient.setup.found_at}: {_many(len(workflows), 'workflow')}, {_many(steps, 'step')}"
+    )
 
 
 def db_connect(patient: Patient) -> Finding:
@@ -157,9 +161,13 @@ def db_durability(patient: Patient) -> Finding:
     server = patient.server
     off = [f"{name} = off" for name in ("fsync", "full_page_writes") if getattr(server, name) == "off"]
     if off:
-        return Finding(Severity.ERROR, f"{', '.join(off)}: a power cut may lose or damage runs", "set it to on in postgresql.conf")
+        return Finding(
+            Severity.ERROR, f"{', '.join(off)}: a power cut may lose or damage runs", "set it to on in postgresql.conf"
+        )
     if server.synchronous_commit == "off":
-        return Finding(Severity.WARNING, "synchronous_commit = off: a crash of the database may lose the last runs", "set it to on")
+        return Finding(
+            Severity.WARNING, "synchronous_commit = off: a crash of the database may lose the last runs", "set it to on"
+        )
     return Finding(Severity.OK, f"fsync on, full_page_writes on, synchronous_commit {server.synchronous_commit}")
 
 
@@ -167,14 +175,20 @@ def db_encoding(patient: Patient) -> Finding:
     """Every text can be stored."""
     if patient.server.encoding == "UTF8":
         return Finding(Severity.OK, "UTF8")
-    return Finding(Severity.ERROR, f"the database's encoding is {patient.server.encoding}", "create it with encoding UTF8")
+    return Finding(
+        Severity.ERROR, f"the database's encoding is {patient.server.encoding}", "create it with encoding UTF8"
+    )
 
 
 def broker_connect(patient: Patient) -> Finding:
     """Bells can be sent."""
     delivery = patient.squidie.delivery
     if delivery.name == "silent":
-        return Finding(Severity.WARNING, "no delivery is set: work is found by sweeps and turns only", 'Squidie(..., delivery="celery")')
+        return Finding(
+            Severity.WARNING,
+            "no delivery is set: work is found by sweeps and turns only",
+            'Squidie(..., delivery="celery")',
+        )
     check = getattr(delivery, "check", None)
     if check is None:
         return Finding(Severity.OK, f"{delivery.name}; it offers no check")
@@ -206,7 +220,12 @@ def queues_consumed(patient: Patient) -> Finding:
 
 def beat_alive(patient: Patient) -> Finding:
     """Cron windows are opened on time."""
-    crons = [trigger for workflow in patient.squidie.workflows.values() for trigger in workflow.spec.triggers if trigger.kind is TriggerKind.CRON]
+    crons = [
+        trigger
+        for workflow in patient.squidie.workflows.values()
+        for trigger in workflow.spec.triggers
+        if trigger.kind is TriggerKind.CRON
+    ]
     beats = patient.fleet.alive("beat")
     if beats:
         latest = max(beat.seen_at for beat in beats)
@@ -215,7 +234,11 @@ def beat_alive(patient: Patient) -> Finding:
         return Finding(Severity.OK, "no cron trigger, none needed")
     if patient.fleet.alive("worker"):
         return Finding(Severity.OK, f"no beat; sweepers open the windows of {_many(len(crons), 'cron trigger')}")
-    return Finding(Severity.ERROR, f"nobody opens the windows of {_many(len(crons), 'cron trigger')}", "start a worker, or beat with squidie_celery.beat:Scheduler")
+    return Finding(
+        Severity.ERROR,
+        f"nobody opens the windows of {_many(len(crons), 'cron trigger')}",
+        "start a worker, or beat with squidie_celery.beat:Scheduler",
+    )
 
 
 def claims_expired(patient: Patient) -> Finding:
@@ -223,7 +246,11 @@ def claims_expired(patient: Patient) -> Finding:
     expired = sum(queue.expired for queue in patient.fleet.queues)
     if not expired:
         return Finding(Severity.OK, "none")
-    return Finding(Severity.WARNING, f"{_many(expired, 'claim')} past the lease and not taken over yet", "the next sweep of any worker does it; see workers.alive")
+    return Finding(
+        Severity.WARNING,
+        f"{_many(expired, 'claim')} past the lease and not taken over yet",
+        "the next sweep of any worker does it; see workers.alive",
+    )
 
 
 def dead_count(patient: Patient) -> Finding:

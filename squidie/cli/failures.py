@@ -59,11 +59,18 @@ def _usage(error: click.UsageError) -> Failure:
 def _from_database(error: Exception) -> Failure:
     """Postgres refused something that Squidie has no name for: its first line, and none of the statement."""
     said = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
-    return _plain("database_error", f"Postgres refused: {said}", "does this role own the journal's schema, or have rights on it?", 1)
+    return _plain(
+        "database_error",
+        f"Postgres refused: {said}",
+        "does this role own the journal's schema, or have rights on it?",
+        1,
+    )
 
 
 def _plain(code: str, message: str, hint: str | None, exit_code: int) -> Failure:
-    return Failure(message, hint, exit_code, {"code": code, "message": message, "hint": hint, "details": {}, "retryable": False})
+    return Failure(
+        message, hint, exit_code, {"code": code, "message": message, "hint": hint, "details": {}, "retryable": False}
+    )
 
 
 def _can_show(sign: str) -> bool:

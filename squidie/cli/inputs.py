@@ -32,7 +32,9 @@ def read_payload(source: str) -> Any:
         return _parsed(stream.read())
 
 
-def start_lines(reading: Reading, squidie: Squidie, workflow: str, source: str, key_field: str | None, options: dict[str, Any]) -> None:
+def start_lines(
+    reading: Reading, squidie: Squidie, workflow: str, source: str, key_field: str | None, options: dict[str, Any]
+) -> None:
     """Start a run for each line, many in a commit. A bad line harms only itself; the first one's exit code is ours."""
     started, existed, first_error = 0, 0, None
     with _opened(source) as stream:
@@ -40,7 +42,9 @@ def start_lines(reading: Reading, squidie: Squidie, workflow: str, source: str, 
         while batch := list(islice(lines, BATCH)):
             payloads = [payload for _, payload in batch]
             keys = [_key(payload, key_field, number) for number, payload in batch] if key_field else None
-            for (number, _), run in zip(batch, squidie.start_many(workflow, payloads, keys=keys, partial=True, **options), strict=True):
+            for (number, _), run in zip(
+                batch, squidie.start_many(workflow, payloads, keys=keys, partial=True, **options), strict=True
+            ):
                 if isinstance(run, SquidieError):
                     first_error = first_error or run
                     click.echo(f"line {number}: {run}", err=True)

@@ -54,7 +54,10 @@ def _loaded(point: EntryPoint) -> click.Command:
     try:
         command = point.load()
     except (ImportError, AttributeError) as error:
-        raise InvalidConfig(f"the command {point.name!r} cannot be loaded: {error}", hint="install what it needs, or the newer version of what brings it") from error
+        raise InvalidConfig(
+            f"the command {point.name!r} cannot be loaded: {error}",
+            hint="install what it needs, or the newer version of what brings it",
+        ) from error
     if not isinstance(command, click.Command):
         raise InvalidConfig(f"the command {point.name!r} is no click command", hint=f"{point.value} must name one")
     return command

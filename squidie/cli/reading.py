@@ -56,7 +56,12 @@ def read_command(command: Callable[..., None]) -> Callable[..., None]:
 
 def query_of(terms: Iterable[str], options: dict[str, Any]) -> dict[str, Any]:
     """What `ls` asks for: terms such as `status:failed` and options alike; what is not asked is left out."""
-    asked = {"workflow": options["workflow"], "status": list(options["status"]), "open": options["is_open"], "since": options["since"]}
+    asked = {
+        "workflow": options["workflow"],
+        "status": list(options["status"]),
+        "open": options["is_open"],
+        "since": options["since"],
+    }
     for term in terms:
         name, colon, value = term.partition(":")
         if not colon:

@@ -47,9 +47,15 @@ class Setup:
     def on_journal(self) -> Squidie:
         """For commands that need the journal only: by `--dsn` where that is given, else the application's."""
         if self._found is None:
-            self._found = (self._on(self.dsn, "--dsn") if self.dsn else None) or self._from_app() or self._on(os.environ.get(DATABASE), DATABASE)
+            self._found = (
+                (self._on(self.dsn, "--dsn") if self.dsn else None)
+                or self._from_app()
+                or self._on(os.environ.get(DATABASE), DATABASE)
+            )
         if self._found is None:
-            raise MissingConfig("no application and no database was named", hint=f"squidie --dsn postgresql://…, or {_tried()}")
+            raise MissingConfig(
+                "no application and no database was named", hint=f"squidie --dsn postgresql://…, or {_tried()}"
+            )
         return self._found
 
     def journal(self) -> Journal:
@@ -106,11 +112,17 @@ def load(target: str, place: str = "-A") -> Squidie:
     found = _import(module, target, place)
     for name in (attribute or "squidie").split("."):
         if not hasattr(found, name):
-            raise InvalidConfig(f"{place} names {target!r}, and {module} has no {attribute or 'squidie'!r}", hint=f"name your Squidie object: {EXAMPLE}")
+            raise InvalidConfig(
+                f"{place} names {target!r}, and {module} has no {attribute or 'squidie'!r}",
+                hint=f"name your Squidie object: {EXAMPLE}",
+            )
         found = getattr(found, name)
     squidie = found if isinstance(found, Squidie) else getattr(found, "squidie", None)
     if not isinstance(squidie, Squidie):
-        raise InvalidConfig(f"{place} names {target!r}, which is a {type(found).__name__} and no Squidie", hint=f"name your Squidie object: {EXAMPLE}")
+        raise InvalidConfig(
+            f"{place} names {target!r}, which is a {type(found).__name__} and no Squidie",
+            hint=f"name your Squidie object: {EXAMPLE}",
+        )
     return squidie
 
 
@@ -125,11 +137,16 @@ def _import(module: str, target: str, place: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and module.startswith(error.name):
-            raise InvalidConfig(f"{place} names {target!r}, and there is no module {error.name!r} here", hint="run from the project's folder, or install it") from error
+            raise InvalidConfig(
+                f"{place} names {target!r}, and there is no module {error.name!r} here",
+                hint="run from the project's folder, or install it",
+            ) from error
         raise InvalidConfig(f"{module} cannot be imported: {error}", hint="squidie -v … shows the traceback") from error
     except Exception as error:
         first = str(error).partition("\n")[0]
-        raise InvalidConfig(f"{module} cannot be imported: {type(error).__name__}: {first}", hint="squidie -v … shows the traceback") from error
+        raise InvalidConfig(
+            f"{module} cannot be imported: {type(error).__name__}: {first}", hint="squidie -v … shows the traceback"
+        ) from error
 
 
 def _in_pyproject() -> str | None:

@@ -61,7 +61,13 @@ def _footer(counts: Mapping[RunStatus, int]) -> str:
 def print_head(screen: Screen, run: RunSnapshot) -> None:
     """Which run, where it stands, and the one sentence."""
     screen.print(f"[bold]{escape(run.workflow)} {run.short_id}[/]  {screen.badge(run.state)}", escape(run.headline), "")
-    about = [f"id {run.id}", f"trigger {run.trigger}", f"queue {run.queue}", f"revision {run.revision}", f"started {stamp(run.started_at, run.at)} UTC"]
+    about = [
+        f"id {run.id}",
+        f"trigger {run.trigger}",
+        f"queue {run.queue}",
+        f"revision {run.revision}",
+        f"started {stamp(run.started_at, run.at)} UTC",
+    ]
     about += [f"version {run.version}"] if run.version else []
     about += [f"key {run.key}"] if run.key else []
     about += [f"{name}={value}" for name, value in run.attributes.items()]
@@ -73,12 +79,20 @@ def print_head(screen: Screen, run: RunSnapshot) -> None:
 
 def print_steps(screen: Screen, run: RunSnapshot) -> None:
     """One line a step."""
-    columns = [("STEP", {"max_width": 28}), ("STATE", {}), ("TRY", {"justify": "right"}), ("TOOK", {"justify": "right"}), ("WHAT", {"ratio": 1})]
+    columns = [
+        ("STEP", {"max_width": 28}),
+        ("STATE", {}),
+        ("TRY", {"justify": "right"}),
+        ("TOOK", {"justify": "right"}),
+        ("WHAT", {"ratio": 1}),
+    ]
     screen.table(columns, [_step(screen, step, run.at) for step in run.steps])
 
 
 def _step(screen: Screen, step: StepView, now: datetime) -> tuple[str, ...]:
-    tries = f"{step.attempt}/{step.max_attempts}" if step.attempt and (step.attempt > 1 or step.max_attempts > 1) else ""
+    tries = (
+        f"{step.attempt}/{step.max_attempts}" if step.attempt and (step.attempt > 1 or step.max_attempts > 1) else ""
+    )
     return escape(step.name), screen.badge(step.state), tries, _took(step, now), escape(_what(step, now))
 
 
@@ -147,7 +161,15 @@ def print_data(screen: Screen, run: RunSnapshot) -> None:
 
 def print_facts(screen: Screen, facts: Sequence[FactView], now: datetime) -> None:
     """The journal, one line a fact."""
-    columns = [("SEQ", {"justify": "right"}), ("AT", {}), ("FACT", {}), ("STEP", {"max_width": 20}), ("WHAT", {"ratio": 1})]
-    rows = [(str(fact.seq), stamp(fact.at, now), fact.kind, escape(fact.step or ""), escape(fact.summary)) for fact in facts]
+    columns = [
+        ("SEQ", {"justify": "right"}),
+        ("AT", {}),
+        ("FACT", {}),
+        ("STEP", {"max_width": 20}),
+        ("WHAT", {"ratio": 1}),
+    ]
+    rows = [
+        (str(fact.seq), stamp(fact.at, now), fact.kind, escape(fact.step or ""), escape(fact.summary)) for fact in facts
+    ]
     screen.print("")
     screen.table(columns, rows)

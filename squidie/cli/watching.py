@@ -61,7 +61,9 @@ def _warn_if_lonely(reading: Reading, run: RunSnapshot) -> None:
     served = {queue for worker in fleet(reading.setup.journal()).alive("worker") for queue in worker.queues}
     lonely = sorted({step.queue for step in run.steps if step.state is State.QUEUED} - served)
     if lonely:
-        reading.screen.note(f"[yellow]⚠[/] No worker serves queue {', '.join(lonely)}: nothing is lost, it starts as soon as one does.")
+        reading.screen.note(
+            f"[yellow]⚠[/] No worker serves queue {', '.join(lonely)}: nothing is lost, it starts as soon as one does."
+        )
 
 
 class _Silent:
@@ -109,7 +111,9 @@ class _Drawing(_Silent):
 
     def show(self, run: RunSnapshot) -> None:
         screen = self._screen
-        lines = [f"[bold]{escape(run.workflow)} {run.short_id}[/]  {screen.badge(run.state)}  {span((run.ended_at or run.at) - run.started_at)}"]
+        lines = [
+            f"[bold]{escape(run.workflow)} {run.short_id}[/]  {screen.badge(run.state)}  {span((run.ended_at or run.at) - run.started_at)}"
+        ]
         lines += [f"  {screen.badge(step.state)}  {escape(step.name)}{_extra(step, run)}" for step in run.steps]
         lines += ["  [dim]Ctrl-C leaves the run running.[/]"] if run.ended_at is None else []
         self._live.update(Group(*(Text.from_markup(screen.plain(line)) for line in lines)))
@@ -117,5 +121,7 @@ class _Drawing(_Silent):
 
 def _extra(step: StepView, run: RunSnapshot) -> str:
     tries = f"  [dim]try {step.attempt}/{step.max_attempts}[/]" if step.attempt > 1 else ""
-    took = f"  [dim]{span(step.settled_at - step.claimed_at)}[/]" if step.settled_at and step.claimed_at and run.at else ""
+    took = (
+        f"  [dim]{span(step.settled_at - step.claimed_at)}[/]" if step.settled_at and step.claimed_at and run.at else ""
+    )
     return took + tries

@@ -33,7 +33,7 @@ from squidie.journal.heads import encode as encode_state
 from squidie.journal.writing import Changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -71,13 +71,15 @@ class Handover:
     token_hash: bytes
     lease: float
     accepts: Callable[[OpenAttempt], bool]
-    new_claim: Callable[[], UUID]
+    claim_ids: Iterator[UUID]
 
     def take(self, row: OpenAttempt, now: datetime) -> OpenAttempt:
         """The row under our lease, or as it was."""
         if row.due_at > now or not self.accepts(row):
             return row
-        return row.held(Lease(self.new_claim(), self.token_hash, self.owner, now, now + timedelta(seconds=self.lease)))
+        return row.held(
+            Lease(next(self.claim_ids), self.token_hash, self.owner, now, now + timedelta(seconds=self.lease))
+        )
 
 
 class Batch:

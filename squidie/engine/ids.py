@@ -11,19 +11,24 @@ import secrets
 import socket
 import time
 from hashlib import sha256
-from uuid import UUID, uuid4, uuid5
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid5
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NAMESPACE = UUID("6f1f1d0e-3a55-5c0e-9d0b-5b1d7f0c9a3e")
 BOOT = "SQUIDIE_BOOT"
+LOT = 64
 
 _HOST = socket.gethostname().replace(":", "_")[:64]
 
 
 def run_id() -> UUID:
     """A UUIDv7: 48 bits of time, so that neighbours in time are neighbours in the index, and 74 of chance."""
+    drawn = int.from_bytes(secrets.token_bytes(10))
     stamp = time.time_ns() // 1_000_000
-    value = (stamp << 80) | (0x7 << 76) | (secrets.randbits(12) << 64) | (0b10 << 62) | secrets.randbits(62)
-    return UUID(int=value)
+    return UUID(int=(stamp << 80) | (0x7 << 76) | ((drawn >> 68) << 64) | (0b10 << 62) | (drawn & (1 << 62) - 1))
 
 
 def keyed_run_id(*identity: str | None) -> UUID:
@@ -31,9 +36,15 @@ def keyed_run_id(*identity: str | None) -> UUID:
     return uuid5(NAMESPACE, "\x1f".join("\x00" if part is None else part for part in identity))
 
 
-def claim_id() -> UUID:
-    """A claim's id."""
-    return uuid4()
+def claim_ids() -> Iterator[UUID]:
+    """Claim ids for one settle, drawn in lots: to ask the system for each would cost more than the rest of a claim.
+
+    Never kept beyond it: what a process has drawn ahead, its forked children would draw again.
+    """
+    while True:
+        drawn = secrets.token_bytes(16 * LOT)
+        for start in range(0, len(drawn), 16):
+            yield UUID(bytes=drawn[start : start + 16], version=4)
 
 
 def request_id() -> str:

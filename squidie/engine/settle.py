@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from squidie.decide.commands import Complete, Fail
@@ -17,7 +18,7 @@ from squidie.history.facts import AttemptCompleted, AttemptDeadLettered, Attempt
 from squidie.journal import facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from squidie.decide.commands import Settling
     from squidie.engine.batch import Handover, Verdict
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("squidie.settle")
 
 MOST_BYTES = 8 * 1024 * 1024
+Takeover = Callable[[], "Handover"]
+"""Makes a handover for one try: what a try that was rolled back had accepted is not taken."""
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 
 def settle(
-    parts: Parts, commands: Sequence[Settling], *, handover: Handover | None, give_up: Callable[[], bool]
+    parts: Parts, commands: Sequence[Settling], *, handover: Takeover | None, give_up: Callable[[], bool]
 ) -> list[Verdict]:
     """Record these outcomes, in as few commits as their size allows.
 
@@ -44,7 +48,7 @@ def settle(
 
 
 def _persistently(
-    parts: Parts, commands: Sequence[Settling], handover: Handover | None, give_up: Callable[[], bool]
+    parts: Parts, commands: Sequence[Settling], handover: Takeover | None, give_up: Callable[[], bool]
 ) -> list[Verdict]:
     """Until each outcome was taken or refused.
 
@@ -55,7 +59,7 @@ def _persistently(
     pause = FIRST_PAUSE
     while todo:
         try:
-            verdicts = transact(parts, todo, handover=handover)
+            verdicts = transact(parts, todo, handover=handover() if handover else None)
         except (JournalUnavailable, JournalBusy) as error:
             log.warning("%s outcome(s) wait: %s", len(todo), error)
             if give_up():

@@ -72,7 +72,7 @@ class Turn:
         outcomes, run = self._run(work)
         size = len(outcomes)
         self._parts.pace.grow(size, time.monotonic() - begun)
-        handover = self._handover(queue, size) if hand_over and self._goes_on() else None
+        handover = (lambda: self._handover(queue, size)) if hand_over and self._goes_on() else None
         verdicts = settle(self._parts, outcomes, handover=handover, give_up=self._draining)
         self._parts.renewer.drop(run)
         self.report.claimed += len(work)
@@ -160,4 +160,4 @@ class Turn:
             taken.append(row)
             return True
 
-        return Handover(ids.owner(), ids.token_hash(), self._parts.settings.lease, accepts, ids.claim_id)
+        return Handover(ids.owner(), ids.token_hash(), self._parts.settings.lease, accepts, ids.claim_ids())

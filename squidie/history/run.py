@@ -238,6 +238,8 @@ def _end(run: Run, fact: RunCompleted | RunFailed | RunCancelled) -> None:
             event, run.error, run.step = RunEvent.FAIL, fact.error, fact.step
         case RunCancelled():
             event, run.reason = RunEvent.CANCEL, fact.reason
+        case _:
+            assert_never(fact)
     run.status = after_run(run.status, event)
 
 

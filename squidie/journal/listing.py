@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from squidie.journal.store import Journal
 
+_BEGIN = text("begin isolation level repeatable read, read only")
+_END = text("rollback")
+
 _HEAD = (
     "r.run_id, r.rev, r.status, r.workflow, r.definition, r.trigger, r.queue, r.priority, r.key, r.attributes, "
     "r.started_at, r.updated_at, r.ended_at"
@@ -127,9 +130,12 @@ LETTERS = "select count(*) as n, max(at) as latest from {s}.dead_letters"
 @contextmanager
 def snapshot(journal: Journal) -> Iterator[Connection]:
     """A read-only transaction in which every statement sees the same instant."""
-    with journal.transaction() as connection:
-        connection.execute(text("set transaction isolation level repeatable read, read only"))
-        yield connection
+    with journal.reading() as connection:
+        connection.execute(_BEGIN)
+        try:
+            yield connection
+        finally:
+            connection.execute(_END)
 
 
 def page(journal: Journal, connection: Connection, where: Mapping[str, Any], *, limit: int) -> Sequence[Any]:

@@ -74,7 +74,9 @@ def _about(fact: Fact) -> str:
 
 
 def _opened(fact: Fact) -> str:
-    opened = [opening.step if opening.attempt == 1 else f"{opening.step} try {opening.attempt}" for opening in fact.opens]
+    opened = [
+        opening.step if opening.attempt == 1 else f"{opening.step} try {opening.attempt}" for opening in fact.opens
+    ]
     return f"opens {', '.join(opened)}" if opened else ""
 
 

@@ -30,6 +30,8 @@ values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4), max_leaves=12
 )
 """Values that the journal takes, and gives back equal."""
+flat = scalars | st.lists(scalars, max_size=2) | st.dictionaries(text, scalars, max_size=2)
+"""As many of them as matter inside a fact."""
 
 odd_text = st.text(st.characters(), max_size=4) | st.just("\0") | st.just("\ud800")
 odd_scalars = scalars | odd_text | st.integers() | st.sampled_from([
@@ -57,7 +59,7 @@ errors = st.builds(
     type=text,
     message=text,
     code=text,
-    details=values,
+    details=flat,
     origin=st.none() | text,
     frames=st.lists(text, max_size=2).map(tuple),
     retryable=st.booleans(),
@@ -69,9 +71,9 @@ receipts = st.builds(
     digest=text,
     request_id=text,
     key=st.none() | text,
-    actor=values,
+    actor=flat,
     comment=st.none() | text,
-    metadata=values,
+    metadata=flat,
 )
 openings = st.builds(Opening, step=steps, attempt=attempts, queue=text, due_at=times, priority=st.integers(0, 999))
 FIELDS = {
@@ -84,8 +86,8 @@ FIELDS = {
     "max_attempts": attempts,
     "claim": claims,
     "error": errors,
-    "output": values.map(canonical),
-    "payload": values.map(canonical),
+    "output": flat.map(canonical),
+    "payload": flat.map(canonical),
     "moved": st.builds(
         Moved,
         taken=st.lists(edges, max_size=2).map(tuple),
@@ -98,8 +100,8 @@ FIELDS = {
     "leaves": st.lists(text, max_size=2).map(tuple),
     "unread": st.booleans(),
     "priority": st.integers(0, 999),
-    "schedule": values,
-    "attributes": values,
+    "schedule": flat,
+    "attributes": flat,
 }
 OPTIONAL = {"version", "key", "partition", "window"}
 
@@ -119,7 +121,7 @@ def facts_of(kind):
 
 
 facts = st.one_of(*map(facts_of, KINDS))
-histories = st.lists(st.tuples(times, facts), max_size=8)
+histories = st.lists(st.tuples(times, facts), max_size=6)
 
 
 @st.composite

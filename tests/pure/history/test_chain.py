@@ -7,19 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squidie.history.chain import first_broken, link, microseconds
-from squidie.history.codec import encode
-from tests.pure import drawn
+from squidie.history.facts import KINDS
+from tests.pure.drawn import times
 from tests.pure.scene import NOON, RUN
 
-bodies = st.lists(st.tuples(drawn.times, drawn.facts), min_size=2, max_size=5)
+bodies = st.lists(st.tuples(times, st.sampled_from(sorted(KINDS)), st.binary(min_size=2)), min_size=2, max_size=5)
 places = st.randoms(use_true_random=False)
 
 
 def chained(history):
     rows, before = [], b""
-    for seq, (at, fact) in enumerate(history, start=1):
-        before = link(before, RUN, seq, fact.kind, at, encode(fact))
-        rows.append((seq, fact.kind, at, encode(fact), before))
+    for seq, (at, kind, body) in enumerate(history, start=1):
+        before = link(before, RUN, seq, kind, at, body)
+        rows.append((seq, kind, at, body, before))
     return rows
 
 

@@ -79,7 +79,18 @@ def test_a_field_that_a_later_release_adds_is_ignored():
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b"{}", b'{"reason":5}', b'{"reason":"x"}x', b'{"reason":"x","v":"2"}', b'{"reason":"\xff"}', DEEP],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"reason":5}',
+        b'{"reason":"x"}x',
+        b'{"reason":"x","v":"2"}',
+        b'{"reason":"\xff"}',
+        DEEP,
+    ],
 )
 def test_a_body_that_is_none_of_ours_is_corrupt_history(body):
     """3.7"""

@@ -25,7 +25,9 @@ from tests.pure.drawn import facts, histories
 from tests.pure.scene import CLAIM, DECLINED, NOON, Scene, after
 
 FIRST = Opening(step="a", attempt=1, queue="default", due_at=NOON)
-STARTED = RunStarted(workflow="Shop", definition="f1", trigger="go", payload=msgspec.Raw(b"5"), queue="q", opens=(FIRST,))
+STARTED = RunStarted(
+    workflow="Shop", definition="f1", trigger="go", payload=msgspec.Raw(b"5"), queue="q", opens=(FIRST,)
+)
 DONE = AttemptCompleted(step="a", attempt=1, claim=CLAIM)
 ENDED = RunCompleted()
 
@@ -83,7 +85,11 @@ def test_what_no_decision_could_have_written_is_named_and_never_raises(history):
     run = fold(history)
 
     assert run.revision == len(history)
-    ends = [number for number, (_, fact) in enumerate(history) if fact.kind in ("run_completed", "run_failed", "run_cancelled")]
+    ends = [
+        number
+        for number, (_, fact) in enumerate(history)
+        if fact.kind in ("run_completed", "run_failed", "run_cancelled")
+    ]
     if history and not isinstance(history[0][1], RunStarted):
         assert "seq 1: " + history[0][1].kind + " before the start" in run.anomalies
     if ends and ends[0] + 1 < len(history):
@@ -166,7 +172,8 @@ def test_a_node_counts_the_claims_and_losses_of_its_latest_attempt():
     """4.4"""
     lost = AttemptExpired(step="a", attempt=1, claim=CLAIM, due_at=NOON, lost=1)
     freed = {
-        reason: AttemptReleased(step="a", attempt=1, claim=CLAIM, due_at=NOON, reason=reason) for reason in ReleaseReason
+        reason: AttemptReleased(step="a", attempt=1, claim=CLAIM, due_at=NOON, reason=reason)
+        for reason in ReleaseReason
     }
 
     run = folded(STARTED, lost, *freed.values())

@@ -104,9 +104,7 @@ def test_a_failure_takes_the_error_edges_and_skips_the_others():
     movement = Walked(graph("a>b b>c a!d")).end("a", ERROR)
 
     assert movement.ready == ("d",)
-    assert movement.moved == Moved(
-        taken=("a:error:d",), skipped_edges=("a:ok:b", "b:ok:c"), skipped_steps=("b", "c")
-    )
+    assert movement.moved == Moved(taken=("a:error:d",), skipped_edges=("a:ok:b", "b:ok:c"), skipped_steps=("b", "c"))
 
 
 def test_a_diamond_joins_once_when_both_arms_have_ended():
