@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -141,7 +142,8 @@ def _start_lines(
         )
     name, trigger = _named(workflow)
     squidie = reading.setup.with_code()
-    start_lines(reading, squidie, name, source or "-", key_field, {"trigger": trigger, **_options(reading, given)})
+    options = {"trigger": trigger, **_options(reading, given)}
+    start_lines(reading, partial(squidie.start_many, name, **options), source or "-", key_field)
 
 
 def _options(reading: Reading, given: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import click
 from squidie.cli.lazily import Commands
 from squidie.cli.setup import Setup
 
-
 COMMANDS = {
     "ls": ("squidie.cli.runs:ls", "List runs, newest first."),
     "show": ("squidie.cli.runs:show", "Show one run: why it is where it is, and its steps."),
@@ -33,22 +32,27 @@ class Squidies(Commands):
     """Our group: errors of ours become a message, a hint and an exit code."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember who reads the answer, before anything can go wrong."""
         ctx.meta["squidie.json"] = "--json" in args
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; exit codes are those of the errors."""
         try:
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             ctx.exit(130)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the last door: what is not told there is raised again
             ctx.exit(_told(ctx, error))
 
 
 def _told(ctx: click.Context, error: Exception) -> int:
-    """Say what went wrong, and give the exit code; what is not an error of Squidie's, click's or Postgres' is a bug, and keeps its traceback."""
+    """Say what went wrong, and give the exit code.
+
+    What is not an error of Squidie's, click's or Postgres' is a bug, and keeps its traceback.
+    """
     from squidie.cli.failures import failure_of, tell  # noqa: PLC0415 (not before something fails)
 
     failure = failure_of(error)

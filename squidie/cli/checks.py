@@ -1,4 +1,4 @@
-"""What `squidie doctor` looks at: a tuple of small functions, each with a stable id, that say what they found and what mends it."""
+"""What `squidie doctor` looks at: small functions with stable ids, which say what they find and what helps."""
 
 from __future__ import annotations
 

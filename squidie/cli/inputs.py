@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +14,10 @@ import click
 from squidie.errors import InvalidArgument, SquidieError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from squidie.cli.reading import Reading
-    from squidie.runtime import Squidie
+    from squidie.runtime import Run
 
 BATCH = 500
 _AT = "@FILE.json, @FILE.jsonl, or - for stdin"
@@ -32,50 +34,59 @@ def read_payload(source: str) -> Any:
         return _parsed(stream.read())
 
 
-def start_lines(
-    reading: Reading, squidie: Squidie, workflow: str, source: str, key_field: str | None, options: dict[str, Any]
-) -> None:
+def start_lines(reading: Reading, start_many: Callable[..., list[Any]], source: str, key_field: str | None) -> None:
     """Start a run for each line, many in a commit. A bad line harms only itself; the first one's exit code is ours."""
-    started, existed, first_error = 0, 0, None
+    tally = Tally(reading)
     with _opened(source) as stream:
         lines = _lines(stream)
         while batch := list(islice(lines, BATCH)):
-            payloads = [payload for _, payload in batch]
-            keys = [_key(payload, key_field, number) for number, payload in batch] if key_field else None
-            for (number, _), run in zip(
-                batch, squidie.start_many(workflow, payloads, keys=keys, partial=True, **options), strict=True
-            ):
-                if isinstance(run, SquidieError):
-                    first_error = first_error or run
-                    click.echo(f"line {number}: {run}", err=True)
-                    continue
-                started += run.created
-                existed += not run.created
-                _say(reading, str(run.id))
-    _sum_up(reading, started, existed, first_error)
+            keys = [_key(payload, key_field, line) for line, payload in batch] if key_field else None
+            made = start_many([payload for _, payload in batch], keys=keys, partial=True)
+            for (line, _), run in zip(batch, made, strict=True):
+                tally.count(line, run)
+    tally.close()
 
 
-def _say(reading: Reading, run_id: str) -> None:
-    if not reading.as_json:
-        click.echo(run_id)
+class Tally:
+    """What came of each line."""
 
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._runs: dict[bool, list[str]] = {True: [], False: []}
+        self._errors: list[tuple[int, SquidieError]] = []
 
-def _sum_up(reading: Reading, started: int, existed: int, error: SquidieError | None) -> None:
-    if reading.as_json:
-        reading.document("squidie.start_many/1", {"started": started, "existed": existed, "complete": error is None})
-    else:
-        reading.screen.note(f"{started:,} started, {existed:,} existed already")
-    if error is not None:
-        click.get_current_context().exit(error.exit_code)
+    def count(self, line: int, run: Run | SquidieError) -> None:
+        """One more; people see it at once."""
+        text = not self._reading.as_json
+        if isinstance(run, SquidieError):
+            self._errors.append((line, run))
+            said = f"line {line}: {run}"
+        else:
+            self._runs[run.created].append(str(run.id))
+            said = str(run.id)
+        if text:
+            click.echo(said, err=isinstance(run, SquidieError))
+
+    def close(self) -> None:
+        """Sum up, and leave with the first error's exit code."""
+        started, existed = self._runs[True], self._runs[False]
+        if self._reading.as_json:
+            errors = [{"line": line, **error.to_dict()} for line, error in self._errors]
+            self._reading.document("squidie.start_many/1", {"started": started, "existed": existed, "errors": errors})
+        else:
+            refused = f", {len(self._errors):,} refused" if self._errors else ""
+            self._reading.screen.note(f"{len(started):,} started, {len(existed):,} existed already{refused}")
+        if self._errors:
+            click.get_current_context().exit(self._errors[0][1].exit_code)
 
 
 def _opened(source: str) -> Any:
     if source == "-":
-        return click.get_text_stream("stdin", encoding="utf-8")
+        return nullcontext(sys.stdin)
     if not source.startswith("@"):
         raise InvalidArgument("--input", "is a file with @ in front of it", hint=_AT)
     try:
-        return Path(source[1:]).open(encoding="utf-8")
+        return Path(source[1:]).open(encoding="utf-8", errors="replace")
     except OSError as error:
         raise InvalidArgument("--input", f"the file cannot be read: {error.strerror}") from None
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class Commands(click.Group):
-    """`commands_at` maps a name to where its command is and what it does; `plugins` is an entry-point group that adds more."""
+    """Commands by name: `commands_at` says where each is and what it does.
+
+    `plugins` names an entry-point group that adds more.
+    """
 
     def __init__(self, *args: Any, commands_at: Mapping[str, tuple[str, str]], plugins: str, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -42,7 +45,7 @@ class Commands(click.Group):
             return _loaded(self._plugins[cmd_name])
         return super().get_command(ctx, cmd_name)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click says so
         """The list in `--help`: without importing anything either."""
         rows = [(name, about) for name, (_, about) in self._places.items()]
         rows += [(name, f"From {point.module.partition('.')[0]}.") for name, point in sorted(self._plugins.items())]

@@ -45,10 +45,9 @@ def read_command(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command `--json` and its `Reading`."""
 
     @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
-    @click.pass_context
     @wraps(command)
-    def called(ctx: click.Context, *args: Any, as_json: bool, **kwargs: Any) -> None:
-        setup = ctx.find_object(Setup)
+    def called(*args: Any, as_json: bool, **kwargs: Any) -> None:
+        setup = click.get_current_context().find_object(Setup)
         command(Reading(setup if setup is not None else Setup(), as_json=as_json), *args, **kwargs)
 
     return called
@@ -107,7 +106,10 @@ def _absolute(text: str) -> datetime:
 
 
 def pairs(given: Iterable[str], option: str, types: dict[str, str] | None = None) -> dict[str, Any]:
-    """`name=text` and `name:=json`. Text for a field that the contract calls a number, a boolean, an object or an array is read as JSON if it is any."""
+    """`name=text` and `name:=json`.
+
+    Text for a field that the contract calls a number, a boolean, an object or an array is read as JSON, if it is any.
+    """
     found: dict[str, Any] = {}
     for each in given:
         name, equals, value = each.partition("=")

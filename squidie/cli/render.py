@@ -1,7 +1,11 @@
-"""How things look: tables with glyphs for people, documents for programs. Data goes to stdout, everything else to stderr."""
+"""How things look: tables with glyphs for people, documents for programs.
+
+Data goes to stdout, everything else to stderr.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +35,9 @@ STYLES = {
     State.CANCELLED: "dim",
     State.SKIPPED: "dim",
 }
+PIPE_WIDTH = 200
+"""Columns where nobody says how many there are."""
+
 _PLAIN = str.maketrans({"·": "-", "…": "...", "✓": "ok", "⚠": "!", "✕": "x", "→": "->"})
 
 
@@ -108,7 +115,7 @@ def json_lines(value: Any) -> list[str]:
 
 def _console(setup: Setup, *, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else 200
+    width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return Console(stderr=stderr, no_color=setup.no_color or None, width=width, soft_wrap=False, emoji=False)
 
 

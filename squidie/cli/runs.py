@@ -10,7 +10,7 @@ from squidie.cli.reading import Reading, moment, query_of, read_command
 
 if TYPE_CHECKING:
     from squidie.cli.setup import Setup
-    from squidie.views.listing import RunPage
+    from squidie.views.listing import RunPage, RunRow
 
 STATUSES = click.Choice(["running", "completed", "failed", "cancelled"])
 
@@ -49,7 +49,7 @@ def _page(setup: Setup, where: dict[str, Any], limit: int, after: str | None) ->
     journal = setup.journal()
     if limit:
         return list_runs(journal, **where, limit=limit, after=after)
-    rows = []
+    rows: list[RunRow] = []
     while True:
         page = list_runs(journal, **where, limit=MOST, after=after)
         rows += page.runs

@@ -105,7 +105,10 @@ class Setup:
 
 
 def load(target: str, place: str = "-A") -> Squidie:
-    """The object at `module:attribute` (`squidie` where no attribute is named), or the one installed in the Celery app that stands there."""
+    """The object at `module:attribute`, or the one installed in the Celery app that stands there.
+
+    Where no attribute is named it is `squidie`.
+    """
     from squidie.runtime import Squidie  # noqa: PLC0415 (likewise)
 
     module, _, attribute = target.partition(":")
@@ -127,7 +130,7 @@ def load(target: str, place: str = "-A") -> Squidie:
 
 
 def _import(module: str, target: str, place: str) -> Any:
-    """An import at a prompt looks in the current directory first. What the module itself raises is its own, and said in one line."""
+    """An import at a prompt looks in the current directory first. What the module itself raises is said in one line."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

@@ -26,7 +26,7 @@ _LEAST: dict[str, Any] = {"min_width": 6}
 def print_runs(screen: Screen, page: RunPage, counts: Mapping[RunStatus, int], *, narrowed: bool) -> None:
     """A page of runs, and under it how things are as a whole."""
     if page.runs:
-        columns = [
+        columns: list[tuple[str, dict[str, Any]]] = [
             ("RUN", _LEAST),
             ("WORKFLOW", {"max_width": 20}),
             ("STATE", {}),
@@ -79,7 +79,7 @@ def print_head(screen: Screen, run: RunSnapshot) -> None:
 
 def print_steps(screen: Screen, run: RunSnapshot) -> None:
     """One line a step."""
-    columns = [
+    columns: list[tuple[str, dict[str, Any]]] = [
         ("STEP", {"max_width": 28}),
         ("STATE", {}),
         ("TRY", {"justify": "right"}),
@@ -102,7 +102,7 @@ def _took(step: StepView, now: datetime) -> str:
     return span((step.settled_at or now) - step.claimed_at)
 
 
-def _what(step: StepView, now: datetime) -> str:
+def _what(step: StepView, now: datetime) -> str:  # noqa: PLR0911 - one for each state
     match step.state:
         case State.RUNNING:
             return f"on {step.owner}"
@@ -161,7 +161,7 @@ def print_data(screen: Screen, run: RunSnapshot) -> None:
 
 def print_facts(screen: Screen, facts: Sequence[FactView], now: datetime) -> None:
     """The journal, one line a fact."""
-    columns = [
+    columns: list[tuple[str, dict[str, Any]]] = [
         ("SEQ", {"justify": "right"}),
         ("AT", {}),
         ("FACT", {}),

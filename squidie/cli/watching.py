@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Group
 from rich.live import Live
@@ -72,7 +72,7 @@ class _Silent:
     def show(self, run: RunSnapshot) -> None:
         """One more look at the run."""
 
-    def __enter__(self) -> _Silent:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,7 +91,7 @@ class _Logging(_Silent):
             self._screen.note(f"{escape(run.workflow)} {run.short_id}")
         for step in run.steps:
             if self._known.get(step.name, State.NOT_STARTED) is not step.state:
-                self._screen.note(f"  {self._screen.badge(step.state)}  {escape(step.name)}{_extra(step, run)}")
+                self._screen.note(f"  {self._screen.badge(step.state)}  {escape(step.name)}{_extra(step)}")
             self._known[step.name] = step.state
 
 
@@ -102,7 +102,7 @@ class _Drawing(_Silent):
         self._screen = screen
         self._live = Live(console=screen.err, refresh_per_second=10, transient=False)
 
-    def __enter__(self) -> _Drawing:
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 
@@ -111,17 +111,14 @@ class _Drawing(_Silent):
 
     def show(self, run: RunSnapshot) -> None:
         screen = self._screen
-        lines = [
-            f"[bold]{escape(run.workflow)} {run.short_id}[/]  {screen.badge(run.state)}  {span((run.ended_at or run.at) - run.started_at)}"
-        ]
-        lines += [f"  {screen.badge(step.state)}  {escape(step.name)}{_extra(step, run)}" for step in run.steps]
+        took = span((run.ended_at or run.at) - run.started_at)
+        lines = [f"[bold]{escape(run.workflow)} {run.short_id}[/]  {screen.badge(run.state)}  {took}"]
+        lines += [f"  {screen.badge(step.state)}  {escape(step.name)}{_extra(step)}" for step in run.steps]
         lines += ["  [dim]Ctrl-C leaves the run running.[/]"] if run.ended_at is None else []
         self._live.update(Group(*(Text.from_markup(screen.plain(line)) for line in lines)))
 
 
-def _extra(step: StepView, run: RunSnapshot) -> str:
+def _extra(step: StepView) -> str:
     tries = f"  [dim]try {step.attempt}/{step.max_attempts}[/]" if step.attempt > 1 else ""
-    took = (
-        f"  [dim]{span(step.settled_at - step.claimed_at)}[/]" if step.settled_at and step.claimed_at and run.at else ""
-    )
+    took = f"  [dim]{span(step.settled_at - step.claimed_at)}[/]" if step.settled_at and step.claimed_at else ""
     return took + tries

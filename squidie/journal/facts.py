@@ -90,10 +90,11 @@ def outputs(
 
 
 def first(journal: Journal, connection: Connection, run_id: UUID) -> RunStarted:
-    """The fact that started the run."""
-    fact = _recorded(connection.execute(journal.sql(SOME), {"run_id": run_id, "seqs": Ints([1])}).all())[0].fact
-    assert isinstance(fact, RunStarted)  # noqa: S101 - a run is written with its start
-    return fact
+    """The fact that started the run. Raises `CorruptHistory` where the stream does not begin with one."""
+    rows = _recorded(connection.execute(journal.sql(SOME), {"run_id": run_id, "seqs": Ints([1])}).all())
+    if not rows or not isinstance(rows[0].fact, RunStarted):
+        raise CorruptHistory(f"run {run_id} does not begin with its start", details={"run_id": str(run_id), "seq": 1})
+    return rows[0].fact
 
 
 def by_claim(journal: Journal, connection: Connection, run_id: UUID, claim_id: UUID) -> Fact | None:

@@ -55,7 +55,7 @@ def _view(row: facts.Recorded) -> FactView:
     )
 
 
-def _about(fact: Fact) -> str:
+def _about(fact: Fact) -> str:  # noqa: PLR0911 - one for each kind
     match fact:
         case RunStarted():
             return f"{fact.workflow} by {fact.trigger}"
@@ -64,7 +64,8 @@ def _about(fact: Fact) -> str:
         case RunCancelled():
             return fact.reason
         case AttemptFailed():
-            return f"{first_line(msgspec.to_builtins(fact.error))} ({fact.disposition}, {fact.attempt} of {fact.max_attempts})"
+            said = first_line(msgspec.to_builtins(fact.error))
+            return f"{said} ({fact.disposition}, {fact.attempt} of {fact.max_attempts})"
         case AttemptReleased():
             return f"{fact.claim.owner} gave it back: {fact.reason.value.replace('_', ' ')}"
         case AttemptExpired():

@@ -64,7 +64,8 @@ def _running(step: StepView, now: datetime) -> str:
 def _stalled(step: StepView, now: datetime) -> str:
     if step.lease_until is None:
         return f"{step.name} is open and no work is due for it: the journal contradicts itself."
-    return f"{step.name} is held by {step.owner}, which stopped renewing {span(now - step.lease_until)} ago; the next sweep takes it over."
+    ago = span(now - step.lease_until)
+    return f"{step.name} is held by {step.owner}, which stopped renewing {ago} ago; the next sweep takes it over."
 
 
 def _queued(step: StepView, now: datetime) -> str:

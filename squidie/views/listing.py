@@ -75,9 +75,10 @@ def list_runs(
     limit: int = 50,
     after: str | None = None,
 ) -> RunPage:
-    """A page of runs, newest first. `open` keeps the runs that have not ended, or those that have; `since` is about when a run ended, or started if it has not.
+    """A page of runs, newest first.
 
-    `after` is the `next` of the page before. Raises `InvalidArgument` naming what is wrong.
+    `open` keeps the runs that have not ended, or those that have; `since` is about when a run ended, or started if it
+    has not. `after` is the `next` of the page before. Raises `InvalidArgument` naming what is wrong.
     """
     where = _where(workflow=workflow, status=status, open_=open, since=since)
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST:
@@ -161,7 +162,7 @@ def _where(*, workflow: Any, status: Any, open_: Any, since: Any) -> dict[str, A
     return where
 
 
-def _statuses(status: Any, open_: bool | None) -> set[RunStatus]:
+def _statuses(status: Any, open_: Any) -> set[RunStatus]:
     given = [status] if isinstance(status, str) else list(RunStatus) if status is None else list(status)
     known = {each.value for each in RunStatus}
     if not all(isinstance(each, str) and each in known for each in given):

@@ -48,7 +48,10 @@ _OF_A_STEP = (AttemptCompleted, AttemptFailed, AttemptDeadLettered, AttemptRelea
 
 
 class StepView(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a run: where it stands, who is at it, how it ended. `claims` counts those made on its latest attempt that have ended or are held."""
+    """One step of a run: where it stands, who is at it, how it ended.
+
+    `claims` counts those made on its latest attempt.
+    """
 
     name: str
     state: State
@@ -143,7 +146,10 @@ def inspect_run(journal: Journal, run_id: UUID) -> RunSnapshot:
 
 
 def result_of(journal: Journal, run_id: UUID) -> tuple[str, Any, dict[str, Any] | None] | None:
-    """How the run ended: status, output and error; None while it is open. Raises `RunNotFound`. A waiting caller asks this again and again: it is cheap."""
+    """How the run ended: status, output and error; None while it is open. Raises `RunNotFound`.
+
+    A waiting caller asks this again and again: it is cheap.
+    """
     with journal.reading() as connection:
         status = listing.status(journal, connection, run_id)
         if status is None:

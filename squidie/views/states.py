@@ -1,6 +1,7 @@
 """The words for where a step or a run stands: derived from rows and the clock, never stored.
 
-A live lease is *running*; a lease that is over is *stalled*, whatever a label may say. The rules are a tuple: the first that holds gives the state.
+A live lease is *running*; a lease that is over is *stalled*, whatever a label may say. The rules are a tuple: the first
+that holds gives the state.
 """
 
 from __future__ import annotations
@@ -70,7 +71,10 @@ class Work(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What the state of a step depends on. `node` is None where the graph has not reached it, `work` where no attempt is open."""
+    """What the state of a step depends on.
+
+    `node` is None where the graph has not reached it, `work` where no attempt is open.
+    """
 
     node: NodeStatus | None
     work: Work | None

@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from squidie import step
 from squidie.history.facts import Disposition, FailureCode
 from squidie.testing import eventually
 from squidie.workflow.spec import Edge, Outcome
@@ -46,7 +47,6 @@ from tests.support.lab import (
     steps_done,
     work_off,
 )
-from squidie import step
 
 DONE, FAILED = "attempt_completed", "attempt_failed"
 
@@ -243,7 +243,7 @@ def test_a_step_that_succeeds_on_its_third_attempt(squidie, clock):
     assert run.result(1) == "b1"
     assert kinds(squidie, run) == ["run_started", FAILED, FAILED, DONE, DONE, "run_completed"]
     assert [fact.disposition for fact in all_facts(squidie, run)[1:3]] == [Disposition.RETRIED] * 2
-    assert CALLS == [("a", 1, f"{run.id}/a"), ("a", 2, f"{run.id}/a"), ("a", 3, f"{run.id}/a"), ("b", 1, f"{run.id}/b")]
+    assert [("a", 1, f"{run.id}/a"), ("a", 2, f"{run.id}/a"), ("a", 3, f"{run.id}/a"), ("b", 1, f"{run.id}/b")] == CALLS
     assert query(squidie, "select * from {s}.dead_letters") == []
 
 

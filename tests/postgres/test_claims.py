@@ -1,4 +1,4 @@
-"""Claims and leases (SEMANTICS 4, RELIABILITY B05 to B19): due rows in order, each to one holder, until a fact ends the claim."""
+"""Claims and leases (SEMANTICS 4, RELIABILITY B05 to B19): due rows in order, each to one holder."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def test_claims_come_by_priority_then_due_time_then_id(squidie, clock):
     assert 60 < len(claimed) < 120
 
 
-@pytest.mark.parametrize("off", ["nothing", "enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_indexscan"])
+@pytest.mark.parametrize(
+    "off", ["nothing", "enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_indexscan"]
+)
 def test_a_claim_takes_at_most_its_limit_whatever_the_plan(squidie, off):
     """B09"""
     squidie.start_many(Single, [{} for _ in range(60)])
@@ -195,7 +197,12 @@ def test_an_expired_claim_ends_as_a_fact_and_is_due_again(squidie, clock):
     _, expired, completed, _ = all_facts(squidie, run)
     assert (expired.kind, expired.lost, expired.claim.owner, expired.claim.n) == ("attempt_expired", 1, "a:1:x", 1)
     assert (expired.claim.id, expired.claim.lease_until) == (str(lost.lease.claim_id), lost.lease.lease_until)
-    assert (completed.kind, completed.attempt, completed.claim.owner, completed.claim.n) == ("attempt_completed", 1, "b:1:x", 2)
+    assert (completed.kind, completed.attempt, completed.claim.owner, completed.claim.n) == (
+        "attempt_completed",
+        1,
+        "b:1:x",
+        2,
+    )
 
 
 @pytest.mark.parametrize("late", [timedelta(0), AFTER_LEASE, timedelta(days=1)])
@@ -415,7 +422,9 @@ def test_after_five_losses_an_attempt_is_given_up_with_a_letter(squidie, clock):
 
     assert waits == [0.0, 1.0, 5.0, 30.0]
     assert kinds(squidie, run) == ["run_started", *["attempt_expired"] * 5, "attempt_dead_lettered", "run_failed"]
-    assert query(squidie, "select step, attempt, reason, seq from {s}.dead_letters") == [("only", 1, "claims_exhausted", 7)]
+    assert query(squidie, "select step, attempt, reason, seq from {s}.dead_letters") == [
+        ("only", 1, "claims_exhausted", 7)
+    ]
     assert all_facts(squidie, run)[-1].error.kind == "claims_exhausted"
 
 
@@ -433,7 +442,7 @@ def test_clean_releases_are_no_losses(squidie):
 def test_a_dead_child_is_a_loss_at_once(squidie):
     """4.8, 5 (promise): its claims only, by its parent."""
     mine, theirs = squidie.start_many(Single, [{}, {}])
-    host, pid, boot = squidie.owner.split(":")
+    host, _, boot = squidie.owner.split(":")
     (row,) = claim(squidie, owner=f"{host}:99999999:{boot}")
     (other,) = claim(squidie, owner=f"{host}:99999999:another")
 

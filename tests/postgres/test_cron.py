@@ -128,7 +128,7 @@ def test_an_edited_expression_starts_from_now(make, squidie, clock):
 def test_a_changed_input_leaves_the_time_alone(make, squidie, clock):
     clock(EVENING)
     squidie.tick()
-    change(squidie, "update {s}.schedules set input = '{\"day\": \"old\"}'")
+    change(squidie, 'update {s}.schedules set input = \'{"day": "old"}\'')
 
     make(Nightly).tick()
 
@@ -171,7 +171,11 @@ def test_the_hour_that_comes_twice_and_the_one_that_does_not_come(make):
         for hour in range(4):
             set_clock(squidie.engine, day + timedelta(hours=hour, minutes=30))
             squidie.tick()
-        windows = query(squidie, "select body->>'window' from {s}.facts where at >= :day and kind = 'run_started' order by 1", day=day)
+        windows = query(
+            squidie,
+            "select body->>'window' from {s}.facts where at >= :day and kind = 'run_started' order by 1",
+            day=day,
+        )
         assert len(windows) == 4
 
 
@@ -189,7 +193,9 @@ def test_a_window_that_cannot_be_opened_stops_no_other(make, clock):
 
     new.tick()
 
-    assert [(row.workflow, row.trigger) for row in query(new, "select workflow, trigger from {s}.runs")] == [("Nightly", "night")]
+    assert [(row.workflow, row.trigger) for row in query(new, "select workflow, trigger from {s}.runs")] == [
+        ("Nightly", "night")
+    ]
     assert kinds(new, runs(new)[0].run_id) == ["run_started"]
 
 

@@ -1,4 +1,4 @@
-"""Lock order (SEMANTICS 3.1, L02 to L04; STYLE 8): heads by id, then attempts; who claims or renews waits for nobody."""
+"""Lock order (SEMANTICS 3.1, L02 to L04): heads by id, then attempts; who claims or renews waits for nobody."""
 
 from __future__ import annotations
 

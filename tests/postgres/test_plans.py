@@ -102,6 +102,7 @@ def test_a_sweep_reads_the_index_of_leases(crowded):
 def test_renewals_and_settles_find_their_rows_by_key(crowded):
     squidie, connection = crowded
     connection.execute(text(HELD))
+    connection.execute(text("analyze squidie.attempts"))
     some = connection.execute(text("select run_id, claim_id from squidie.attempts limit 64")).all()
     keys = {"runs": Uuids(r.run_id for r in some), "steps": Texts(["only"] * 64), "attempts": Ints([1] * 64)}
     claims = Uuids(r.claim_id for r in some)

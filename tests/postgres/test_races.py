@@ -1,8 +1,9 @@
-"""Who wins: pairs of commands at the same moment, a few hundred trials each. Exactly one does, and the journal stays sound."""
+"""Who wins: pairs of commands at the same moment, a few hundred trials each; exactly one, and the journal is sound."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from threading import Lock
 
@@ -47,7 +48,9 @@ def test_settle_against_expiry(squidie, clock):
     with Trials() as trials:
         for number, row in enumerate(held):
             outcome = completion(row) if number % 2 else failure(row)
-            error, facts = trials.race(lambda row=row, o=outcome: settle(squidie, o), lambda row=row: end_lease(squidie, row))
+            error, facts = trials.race(
+                lambda row=row, o=outcome: settle(squidie, o), lambda row=row: end_lease(squidie, row)
+            )
             assert (error is None) is (facts == ())
             assert error is None or isinstance(error, StaleClaim)
             won["settle" if error is None else "expiry"] += 1
@@ -64,7 +67,8 @@ def test_cancel_against_complete(squidie):
     with Trials() as trials:
         for row in claimed(squidie):
             error, run = trials.race(
-                lambda row=row: settle(squidie, completion(row)), lambda row=row: squidie.cancel(row.run_id, reason="race")
+                lambda row=row: settle(squidie, completion(row)),
+                lambda row=row: squidie.cancel(row.run_id, reason="race"),
             )
             if error is None:
                 assert isinstance(run, InvalidTransition)
@@ -102,7 +106,9 @@ def test_cancel_against_claim(squidie):
             assert not isinstance(ended, Exception)
             made |= {str(row.lease.claim_id) for row in taken}
 
-    named = {end["claim"]["id"] for (ends,) in query(squidie, "select body->'ends' from {s}.facts") for end in ends or ()}
+    named = {
+        end["claim"]["id"] for (ends,) in query(squidie, "select body->'ends' from {s}.facts") for end in ends or ()
+    }
     assert named == made
     assert query(squidie, "select * from {s}.attempts") == []
 
@@ -111,7 +117,9 @@ def test_both_outcomes_of_one_claim(squidie):
     """4.6: the same claim, two answers: one is taken."""
     with Trials() as trials:
         for row in claimed(squidie):
-            errors = trials.race(lambda row=row: settle(squidie, completion(row)), lambda row=row: settle(squidie, failure(row)))
+            errors = trials.race(
+                lambda row=row: settle(squidie, completion(row)), lambda row=row: settle(squidie, failure(row))
+            )
             assert sorted(getattr(error, "code", "taken") for error in errors) == ["conflicting_outcome", "taken"]
 
 
@@ -183,18 +191,20 @@ def test_batches_over_the_same_runs_in_any_order_never_deadlock(squidie, make, c
                 if not left:
                     return
                 run = left.pop()
-            try:
+            with suppress(InvalidTransition):
                 squidie.cancel(run.id, reason="race")
-            except InvalidTransition:
-                pass
 
     def expire_some():
         for _ in range(20):
-            change(squidie, "update {s}.attempts set lease_until = claimed_at + interval '1 us' where claim_id is not null")
+            change(
+                squidie, "update {s}.attempts set lease_until = claimed_at + interval '1 us' where claim_id is not null"
+            )
             squidie.sweep()
 
     with ThreadPoolExecutor(8) as pool:
-        for job in [pool.submit(job) for job in [lambda: work_off(squidie)] * 4 + [cancel_some] * 2 + [expire_some] * 2]:
+        for job in [
+            pool.submit(job) for job in [lambda: work_off(squidie)] * 4 + [cancel_some] * 2 + [expire_some] * 2
+        ]:
             job.result(60)
     change(squidie, "update {s}.attempts set lease_until = claimed_at + interval '1 us' where claim_id is not null")
     squidie.sweep()
@@ -202,4 +212,8 @@ def test_batches_over_the_same_runs_in_any_order_never_deadlock(squidie, make, c
     work_off(squidie)
 
     assert scalar(squidie, "select deadlocks from pg_stat_database where datname = current_database()") == before
-    assert {status for (status,) in query(squidie, "select status from {s}.runs")} <= {"completed", "cancelled", "failed"}
+    assert {status for (status,) in query(squidie, "select status from {s}.runs")} <= {
+        "completed",
+        "cancelled",
+        "failed",
+    }

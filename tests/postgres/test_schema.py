@@ -1,4 +1,4 @@
-"""The schema (SEMANTICS 3.2, 3.9): facts are insert-only, migrations go both ways, and the code's tables are the database's."""
+"""The schema (SEMANTICS 3.2, 3.9): insert-only facts, migrations both ways, the code's tables are the database's."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ def test_there_are_no_other_tables(squidie):
 def test_the_check_in_code_is_the_check_in_the_database(squidie, name):
     """As Postgres itself writes both."""
     table = name.split("_")[0]
-    definition = "select pg_get_constraintdef(oid) from pg_constraint where conname = '{}' and conrelid = '{}'::regclass"
+    definition = (
+        "select pg_get_constraintdef(oid) from pg_constraint where conname = '{}' and conrelid = '{}'::regclass"
+    )
     with squidie.engine.connect() as connection:
         stored = connection.execute(text(definition.format(name, f"squidie.{table}"))).scalar_one()
         connection.execute(text(f"create temporary table probe (like squidie.{table})"))
@@ -201,13 +203,16 @@ def test_a_missing_schema_is_named_with_the_command(empty, database_url):
         with raises("schema_mismatch") as refused:
             ask()
         assert str(refused.value) == (
-            f"the journal's schema does not exist in this database, this code needs {migrate.head()} (run `squidie migrate`)"
+            "the journal's schema does not exist in this database, "
+            f"this code needs {migrate.head()} (run `squidie migrate`)"
         )
         assert refused.value.details == {"current": None, "wanted": migrate.head()}
     squidie.close()
 
 
-@pytest.mark.parametrize(("found", "hint"), [("0000", "run `squidie migrate`"), ("9999", "deploy the newer code that migrated it")])
+@pytest.mark.parametrize(
+    ("found", "hint"), [("0000", "run `squidie migrate`"), ("9999", "deploy the newer code that migrated it")]
+)
 def test_an_older_and_a_newer_schema_are_told_apart(squidie, found, hint):
     """3.9"""
     squidie.ensure_schema()

@@ -1,4 +1,4 @@
-"""The sweep (SEMANTICS 4.3, RELIABILITY B29, B31, B33, L24): what a crash or a lost bell left is found, by any number of sweepers."""
+"""The sweep (SEMANTICS 4.3, RELIABILITY B29, B31, B33, L24): it finds what a crash or a lost bell left, once."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_damaged_run_keeps_no_sweep_from_ringing(squidie, bells, clock):
 
     report = squidie.sweep(["default"])
 
-    assert (report.expired, report.rung, bells.rung) == (1, ("default",), ["default"])
+    assert (report.expired, report.rung, set(bells.rung)) == (1, ("default",), {"default"})
     assert [row.run_id for row in claim(squidie, 5)] == [good.run_id]
 
 
@@ -186,7 +186,9 @@ def test_a_sweeper_says_that_its_worker_is_alive_and_takes_its_row_along(squidie
     """4.10"""
     found = eventually(lambda: query(squidie, WORKER, owner=squidie.owner))
 
-    assert [tuple(row) for row in found] == [(["default", "other"], sorted(squidie.registry.served), "recorder", "worker")]
+    assert [tuple(row) for row in found] == [
+        (["default", "other"], sorted(squidie.registry.served), "recorder", "worker")
+    ]
     seen = scalar(squidie, "select seen_at from {s}.workers")
     eventually(lambda: scalar(squidie, "select seen_at from {s}.workers") > seen, why="the row is not refreshed")
     sweeper.stop()
@@ -195,8 +197,10 @@ def test_a_sweeper_says_that_its_worker_is_alive_and_takes_its_row_along(squidie
 
 def test_rows_of_workers_that_died_long_ago_are_forgotten(squidie, sweeper):
     eventually(lambda: query(squidie, WORKER, owner=squidie.owner))
-    change(squidie, "insert into {s}.workers select 'old:1:x', host, pid, role, queues, actions, version, delivery, started_at, "
-           "seen_at - interval '2 days' from {s}.workers")  # fmt: skip
+    others = "host, pid, role, queues, actions, version, delivery, started_at"
+    change(
+        squidie, f"insert into {{s}}.workers select 'old:1:x', {others}, seen_at - interval '2 days' from {{s}}.workers"
+    )
 
     sweeper.stop()
 

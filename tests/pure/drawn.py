@@ -1,6 +1,6 @@
 """What is drawn at random: values that may be stored and such that may not, facts of every kind, graphs."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import combinations
 from math import inf, nan
@@ -9,6 +9,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from squidie.history.canonical import canonical
+from squidie.history.chain import EPOCH
 from squidie.history.facts import (
     KINDS,
     Claim,
@@ -51,7 +52,7 @@ any_values = st.recursive(
 steps = st.sampled_from("abc")
 attempts = st.integers(1, 3)
 edges = st.sampled_from(["a:ok:b", "b:ok:c", "a:error:c"])
-times = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+times = st.timedeltas(timedelta(0), timedelta(days=90_000)).map(EPOCH.__add__)
 claims = st.builds(Claim, id=text, n=st.integers(1, 9), owner=text, claimed_at=times, lease_until=times)
 errors = st.builds(
     ErrorRecord,

@@ -43,7 +43,10 @@ def after(seconds):
 
 
 def graph(text, **nodes):
-    """A spec from `a>b b!c`: b follows a when it ends well, c follows b when it fails. By name, what a node declares."""
+    """A spec from `a>b b!c`: b follows a when it ends well, c follows b when it fails.
+
+    What a node declares is given by its name.
+    """
     names, edges = {}, []
     for word in text.split():
         mark = "!" if "!" in word else ">"

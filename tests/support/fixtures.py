@@ -23,11 +23,11 @@ def scratch(services):
 
 @pytest.fixture
 def database_url(scratch):
-    """The module's database, emptied: with a new journal, and nobody of the test before connected. Cheaper than a new one."""
+    """The module's database, emptied, with a new journal and nobody else connected: cheaper than a new one."""
     with scratch.begin() as connection:
         name = connection.execute(text("select current_database()")).scalar_one()
-        others = "select pg_terminate_backend(pid) from pg_stat_activity where datname = :name and pid <> pg_backend_pid()"
-        connection.execute(text(others), {"name": name})
+        others = "datname = current_database() and pid <> pg_backend_pid()"
+        connection.execute(text(f"select pg_terminate_backend(pid) from pg_stat_activity where {others}"))
         connection.execute(text(f'alter database "{name}" reset all'))
         connection.execute(text("drop schema if exists squidie cascade"))
         connection.execute(text("drop schema public cascade"))

@@ -54,7 +54,7 @@ def _obey(word: str, ctx: StepContext) -> Any:
 class Started(Workflow):
     """What the others derive from: started by hand."""
 
-    triggers = [manual("start")]
+    triggers = (manual("start"),)
 
 
 class Planned(Started):
@@ -141,7 +141,7 @@ class Sums(Workflow):
     """Bindings by name, by path, and optional ones."""
 
     payload = Numbers
-    triggers = [manual("go"), manual("again")]
+    triggers = (manual("go"), manual("again"))
     double = step(double)
     add = step(add)
     reach = step(reach, input={"below": "double.far.below", "nothing": "double.absent?"})
@@ -272,14 +272,14 @@ def report(day: str) -> str:
 class Nightly(Workflow):
     """Opened by the clock."""
 
-    triggers = [cron("night", "0 2 * * *", input={"day": {"from": "window.start"}}), manual("by_hand")]
+    triggers = (cron("night", "0 2 * * *", input={"day": {"from": "window.start"}}), manual("by_hand"))
     report = step(report)
 
 
 class Hourly(Workflow):
     """Opened by the clock, in a zone of its own."""
 
-    triggers = [cron("hour", "30 * * * *", timezone="Europe/Oslo", input={"day": "x"})]
+    triggers = (cron("hour", "30 * * * *", timezone="Europe/Oslo", input={"day": "x"}),)
     report = step(report)
 
 

@@ -1,4 +1,4 @@
-"""The engine's parts taken apart: claim without running, settle without having run, end leases by hand, look at what is stored."""
+"""The engine taken apart: claim without running, settle without having run, end leases by hand, look inside."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
 
 import msgspec
 import pytest
@@ -112,7 +111,11 @@ def rows(squidie, run=None):
     """The open attempts: step, attempt, whether claimed, lost."""
     where = "where run_id = :run_id" if run is not None else ""
     given = {"run_id": run.id} if run is not None else {}
-    return query(squidie, f"select step, attempt, claim_id is not null as held, lost from {{s}}.attempts {where} order by run_id, step", **given)
+    return query(
+        squidie,
+        f"select step, attempt, claim_id is not null as held, lost from {{s}}.attempts {where} order by run_id, step",
+        **given,
+    )
 
 
 def counts(squidie):
@@ -156,7 +159,7 @@ def at_once(*calls):
         barrier.wait(10)
         try:
             return call()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is the result
             return error
 
     with ThreadPoolExecutor(len(calls)) as pool:
@@ -177,7 +180,7 @@ class Trials:
         self._barrier.wait(10)
         try:
             return call()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is the result
             return error
 
     def __enter__(self):
@@ -191,7 +194,9 @@ def raises(code):
     """`with raises("key_reused"):` an error of that stable code."""
     from squidie import errors
 
-    known = {cls.code: cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, errors.SquidieError)}
+    known = {
+        cls.code: cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, errors.SquidieError)
+    }
     return pytest.raises(known[code])
 
 

@@ -49,6 +49,8 @@ def _play(stage: Stage, screen: Screen, count: int, began: float, *, kill: bool,
     is_well = _judge(screen, evidence) and is_well
     screen.line()
     screen.line(closing(evidence, monotonic() - began), "bold green" if is_well else "bold red")
+    if not is_well:
+        _complain(stage, screen)
     _what_next(stage, screen, evidence, keep=keep)
     return 0 if is_well else 1
 
@@ -85,6 +87,13 @@ def _judge(screen: Screen, evidence: Evidence) -> bool:
         ("REFUSED", "REASON", ""), [(row.order_id, row.code or "none", row.message or "") for row in evidence.refused]
     )
     return is_well
+
+
+def _complain(stage: Stage, screen: Screen) -> None:
+    """What the workers had to say, for their logs go with them."""
+    screen.line("The workers' last warnings and errors:")
+    for line in stage.complaints() or ["none"]:
+        screen.line(f"  {line}")
 
 
 def _what_next(stage: Stage, screen: Screen, evidence: Evidence, *, keep: bool) -> None:

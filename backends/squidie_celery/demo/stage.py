@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONCURRENCY = 2
+LINES = 15
+LOUD = ("WARNING", "ERROR", "CRITICAL", "Error", "Traceback")
 
 
 class Stage:
@@ -71,6 +73,15 @@ class Stage:
     def workers(self) -> list[Worker]:
         """The workers that are alive."""
         return [worker for worker in self._workers.values() if worker.is_alive()]
+
+    def complaints(self) -> list[str]:
+        """The last warnings and errors in each worker's log."""
+        said = []
+        for name, worker in self._workers.items():
+            lines = worker.log_text().splitlines()
+            loud = [line for line in lines if any(word in line for word in LOUD)]
+            said += [f"{name}: {line}" for line in loud[-LINES:]]
+        return said
 
     def hire(self, name: str) -> Worker:
         """Start a worker; whoever needs it waits for it."""

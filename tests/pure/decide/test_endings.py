@@ -1,4 +1,4 @@
-"""Every run ends: random graphs, random outcomes, claims lost and given back, a clock that jumps (1.17 to 1.20, 2.7, 2.8)."""
+"""Every run ends: random graphs, outcomes, lost claims and a clock that jumps (1.16 to 1.20, 2.7, 2.8)."""
 
 from collections import Counter
 from datetime import timedelta

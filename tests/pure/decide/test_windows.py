@@ -1,6 +1,6 @@
 """Which cron windows are due (9.1, 9.4)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +32,7 @@ def test_a_schedule_that_was_away_opens_only_the_latest_window_it_missed():
 @given(
     st.sampled_from(["* * * * *", "*/7 * * * *", HOURLY, "30 2 * * *", "0 0 29 2 *", "15 3 * * SUN"]),
     st.sampled_from(["UTC", "Europe/Oslo", "America/New_York", "Australia/Lord_Howe"]),
-    st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),
+    st.timedeltas(timedelta(0), timedelta(days=730)).map(NOON.__add__),
     st.timedeltas(timedelta(0), timedelta(days=3)),
 )
 def test_a_schedule_goes_forward_and_its_window_is_one_that_has_come(expression, zone, then, passed):

@@ -1,4 +1,4 @@
-"""What facts add up to: the same, however and how often they are folded, and never an exception (1.20, 2.7, 3.4, 3.6)."""
+"""What facts add up to: the same, however they are folded, and never an exception (2.8, 3.4, 3.6)."""
 
 import msgspec
 import pytest
