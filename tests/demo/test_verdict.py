@@ -61,6 +61,13 @@ def test_a_broken_promise_is_named(evidence, changes, said):
     assert any(said in fault for fault in found), found
 
 
+def test_a_promise_that_was_not_tested_is_not_called_kept(evidence):
+    judged = [rule.said for rule in RULES if rule.applies(replace(evidence, deeds=Deeds()))]
+
+    assert len(judged) == len(RULES) - 1
+    assert not any("dead worker" in said for said in judged)
+
+
 def test_the_closing_line_counts_what_was_lost_and_what_was_charged_twice(evidence):
     broken = replace(evidence, ended={"A-1": row("A-1", "completed")}, booked={"A-1": (2, 1_000)})
 

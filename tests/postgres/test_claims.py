@@ -456,7 +456,7 @@ def test_a_dead_child_is_a_loss_at_once(squidie):
 
 
 def test_time_never_goes_back_within_a_run(squidie, clock):
-    """0 (clock), L01: the database's clock steps back an hour, and facts carry the true reading beside the lifted one."""
+    """0 (clock), L01: the clock steps back an hour; facts carry the true reading beside the lifted one."""
     clock(NOON)
     run = squidie.start(Elsewhere)
     clock(NOON + timedelta(minutes=1))

@@ -122,11 +122,12 @@ def shape(engine, schema="squidie"):
     """Everything that the migrations make, as text."""
     with engine.connect() as connection:
         look = """
-            select 'column', table_name || '.' || column_name, data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '')
+            select 'column', table_name || '.' || column_name, concat_ws(' ', data_type, is_nullable, column_default)
             from information_schema.columns where table_schema = :s and table_name <> 'schema_version'
             union all select 'index', indexname, replace(indexdef, :s || '.', '') from pg_indexes
             where schemaname = :s and tablename <> 'schema_version'
-            union all select 'check', conname, pg_get_constraintdef(oid) from pg_constraint where connamespace = cast(:s as regnamespace)
+            union all select 'check', conname, pg_get_constraintdef(oid) from pg_constraint
+            where connamespace = cast(:s as regnamespace)
             union all select 'function', proname, prosrc from pg_proc where pronamespace = cast(:s as regnamespace)
             union all select 'trigger', tgname, tgtype::text from pg_trigger where not tgisinternal
                 and tgrelid = cast(:s || '.facts' as regclass)

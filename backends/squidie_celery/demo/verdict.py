@@ -100,17 +100,22 @@ def _taken_over(evidence: Evidence) -> Iterator[str]:
 
 
 class Rule(NamedTuple):
-    """What must be so, in words, and who says why it is not."""
+    """What must be so, in words, and who says why it is not; some can only be judged where a worker was killed."""
 
     said: str
     faults: Callable[[Evidence], Iterator[str]]
+    needs_a_kill: bool = False
+
+    def applies(self, evidence: Evidence) -> bool:
+        """Whether there is anything to judge: a promise that was not tested is not called kept."""
+        return not self.needs_a_kill or bool(evidence.deeds.killed)
 
 
 RULES = (
     Rule("every order is accounted for: completed, or refused for a stated reason", _accounted),
     Rule("every completed order has exactly one charge in the ledger, of its amount", _charged_once),
     Rule("no other order was charged", _nobody_else_charged),
-    Rule("every claim that a dead worker left was taken over", _taken_over),
+    Rule("every claim that a dead worker left was taken over", _taken_over, needs_a_kill=True),
     Rule("the journal is consistent: every invariant holds", _sound),
 )
 
