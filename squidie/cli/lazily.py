@@ -46,11 +46,18 @@ class Commands(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click says so
-        """The list in `--help`: without importing anything either."""
+        """The list in `--help`: of ours nothing is imported, the others are asked for their own sentence."""
         rows = [(name, about) for name, (_, about) in self._places.items()]
-        rows += [(name, f"From {point.module.partition('.')[0]}.") for name, point in sorted(self._plugins.items())]
+        rows += [(name, _about(point)) for name, point in sorted(self._plugins.items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def _about(point: EntryPoint) -> str:
+    try:
+        return _loaded(point).get_short_help_str(limit=60)
+    except InvalidConfig:
+        return f"(from {point.module.partition('.')[0]}, which cannot be loaded)"
 
 
 def _loaded(point: EntryPoint) -> click.Command:

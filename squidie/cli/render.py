@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from squidie.views.states import State
 
@@ -35,6 +37,7 @@ STYLES = {
     State.CANCELLED: "dim",
     State.SKIPPED: "dim",
 }
+_NARROWEST = 10
 PIPE_WIDTH = 200
 """Columns where nobody says how many there are."""
 
@@ -65,12 +68,13 @@ class Screen:
         self.err.print(self.plain(line), highlight=False, soft_wrap=not self.err.is_terminal)
 
     def table(self, columns: Sequence[tuple[str, dict[str, Any]]], rows: Sequence[Sequence[str]]) -> None:
-        """A table without lines, as wide as it must be and no wider than the terminal."""
+        """A table without lines, no wider than the terminal: what is too much is taken from the column that may `shrink`."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
-        for title, options in columns:
-            table.add_column(title, **{"no_wrap": True, "overflow": "ellipsis", **options})
-        for row in rows:
-            table.add_row(*(self.plain(cell) for cell in row))
+        cells = [[Text.from_markup(self.plain(cell)) for cell in row] for row in rows]
+        for (title, options), width in zip(columns, _widths(columns, cells, self.out.width), strict=True):
+            table.add_column(title, width=width, no_wrap=True, overflow="ellipsis", justify=options.get("justify", "left"))
+        for row in cells:
+            table.add_row(*row)
         self._trimmed(table)
 
     def item(self, sign: str, name: str, text: str, *more: str) -> None:
@@ -92,6 +96,17 @@ class Screen:
     def plain(self, text: str) -> str:
         """The text as this terminal can show it."""
         return text.translate(_PLAIN) if self.ascii else text
+
+
+def _widths(columns: Sequence[tuple[str, dict[str, Any]]], rows: Sequence[Sequence[Text]], total: int) -> list[int]:
+    """Each column as wide as its widest cell, or its `most`; the one that may `shrink` gets what is left."""
+    widest = [max([cell_len(title), *(row[n].cell_len for row in rows)]) for n, (title, _) in enumerate(columns)]
+    widths = [min(width, options.get("most", width)) for width, (_, options) in zip(widest, columns, strict=True)]
+    over = sum(widths) + 2 * (len(widths) - 1) - total
+    return [
+        max(_NARROWEST, width - over) if over > 0 and "shrink" in options else width
+        for width, (_, options) in zip(widths, columns, strict=True)
+    ]
 
 
 def document(schema: str, body: Any, **more: Any) -> None:

@@ -20,17 +20,15 @@ if TYPE_CHECKING:
     from squidie.views.listing import RunPage, RunRow
     from squidie.views.snapshot import RunSnapshot, StepView
 
-_LEAST: dict[str, Any] = {"min_width": 6}
-
 
 def print_runs(screen: Screen, page: RunPage, counts: Mapping[RunStatus, int], *, narrowed: bool) -> None:
     """A page of runs, and under it how things are as a whole."""
     if page.runs:
         columns: list[tuple[str, dict[str, Any]]] = [
-            ("RUN", _LEAST),
-            ("WORKFLOW", {"max_width": 20}),
+            ("RUN", {}),
+            ("WORKFLOW", {"most": 20}),
             ("STATE", {}),
-            ("WHERE", {"ratio": 1}),
+            ("WHERE", {"shrink": True}),
             ("STEPS", {"justify": "right"}),
             ("AGE", {"justify": "right"}),
         ]
@@ -80,11 +78,11 @@ def print_head(screen: Screen, run: RunSnapshot) -> None:
 def print_steps(screen: Screen, run: RunSnapshot) -> None:
     """One line a step."""
     columns: list[tuple[str, dict[str, Any]]] = [
-        ("STEP", {"max_width": 28}),
+        ("STEP", {"most": 28}),
         ("STATE", {}),
         ("TRY", {"justify": "right"}),
         ("TOOK", {"justify": "right"}),
-        ("WHAT", {"ratio": 1}),
+        ("WHAT", {"shrink": True}),
     ]
     screen.table(columns, [_step(screen, step, run.at) for step in run.steps])
 
@@ -165,8 +163,8 @@ def print_facts(screen: Screen, facts: Sequence[FactView], now: datetime) -> Non
         ("SEQ", {"justify": "right"}),
         ("AT", {}),
         ("FACT", {}),
-        ("STEP", {"max_width": 20}),
-        ("WHAT", {"ratio": 1}),
+        ("STEP", {"most": 20}),
+        ("WHAT", {"shrink": True}),
     ]
     rows = [
         (str(fact.seq), stamp(fact.at, now), fact.kind, escape(fact.step or ""), escape(fact.summary)) for fact in facts

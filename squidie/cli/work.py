@@ -39,6 +39,7 @@ def worker(
     logging.basicConfig(
         level=loglevel.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     squidie = setup.with_code()
     squidie.ensure_schema()
     named = [name for each in queues for name in each.split(",") if name]

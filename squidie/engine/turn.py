@@ -67,14 +67,19 @@ class Turn:
         return self.report
 
     def work_off(self, work: list[Work], queue: str, *, hand_over: bool = True) -> list[Work]:
-        """Run what is claimed and settle it; the successors that this turn takes over are given back, claimed."""
+        """Run what is claimed and settle it; the successors that this turn takes over are given back, claimed.
+
+        However it ends, these claims are renewed no more: one that a fault left unsettled ends by its lease.
+        """
         begun = time.monotonic()
-        outcomes, run = self._run(work)
-        size = len(outcomes)
-        self._parts.pace.grow(size, time.monotonic() - begun)
-        handover = (lambda: self._handover(queue, size)) if hand_over and self._goes_on() else None
-        verdicts = settle(self._parts, outcomes, handover=handover, give_up=self._draining)
-        self._parts.renewer.drop(run)
+        try:
+            outcomes = self._run(work)
+            size = len(outcomes)
+            self._parts.pace.grow(size, time.monotonic() - begun)
+            handover = (lambda: self._handover(queue, size)) if hand_over and self._goes_on() else None
+            verdicts = settle(self._parts, outcomes, handover=handover, give_up=self._draining)
+        finally:
+            self._parts.renewer.drop([each.holding for each in work])
         self.report.claimed += len(work)
         self.report.settled += sum(1 for verdict in verdicts if verdict.error is None)
         return handed_over(self._parts, verdicts)
@@ -93,7 +98,7 @@ class Turn:
                 return work, queue, left
         return [], "", False
 
-    def _run(self, work: list[Work]) -> tuple[list[Settling], list[Holding]]:
+    def _run(self, work: list[Work]) -> list[Settling]:
         """Each claim in its turn.
 
         What has not begun is given back by the lease's thread when one step runs long, or here when the worker drains.
@@ -103,10 +108,8 @@ class Turn:
         if len(work) > 1:
             self._parts.renewer.mind(hand)
         outcomes: list[Settling] = []
-        run: list[Holding] = []
         try:
             while (holding := hand.begin()) is not None:
-                run.append(holding)
                 outcome = self._execute(by_holding[id(holding)])
                 if outcome is not None:
                     outcomes.append(outcome)
@@ -114,7 +117,7 @@ class Turn:
                     hand.give_back()
         finally:
             self._parts.renewer.leave(hand)
-        return outcomes, run
+        return outcomes
 
     def _execute(self, work: Work) -> Settling | None:
         try:

@@ -76,21 +76,23 @@ class Journal:
             with _translated(), _prepared(host).begin_nested(), self._impatient(host):
                 yield host
             return
-        with _translated(), self.engine.begin() as connection, self._impatient(_prepared(connection)):
-            yield connection
+        with _translated(), self.engine.begin() as connection:
+            if not self.owns_engine:
+                connection.execute(_LOCK_TIMEOUT, {"wanted": self._lock_timeout})
+            yield _prepared(connection)
 
     @contextmanager
-    def _impatient(self, connection: Connection) -> Iterator[None]:
+    def _impatient(self, host: Connection) -> Iterator[None]:
         """Wait for locks no longer than we want, on a connection that somebody else has set up; and leave it as it was.
 
-        A rollback, also to a savepoint, takes the setting back by itself.
+        A rollback to our savepoint takes the setting back by itself.
         """
-        if self.owns_engine and connection.engine is self.engine:
+        if self.owns_engine and host.engine is self.engine:
             yield
             return
-        before = connection.execute(_LOCK_TIMEOUT, {"wanted": self._lock_timeout}).scalar_one()
+        before = host.execute(_LOCK_TIMEOUT, {"wanted": self._lock_timeout}).scalar_one()
         yield
-        connection.execute(_LOCK_TIMEOUT, {"wanted": before})
+        host.execute(_LOCK_TIMEOUT, {"wanted": before})
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

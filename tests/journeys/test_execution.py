@@ -565,7 +565,7 @@ def test_a_damaged_run_harms_only_itself(squidie):
 def test_a_run_that_is_damaged_while_it_is_held_does_not_take_its_mates_along(squidie):
     """3.7"""
     good, bad = squidie.start_many(Single, [{}, {}])
-    held = claim(squidie, 2)
+    held = sorted(claim(squidie, 2), key=lambda row: row.run_id == bad.id)
     damage(squidie, bad)
 
     errors = settle(squidie, *map(completion, held))

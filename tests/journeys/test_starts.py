@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -243,78 +243,6 @@ def test_start_many_of_nothing_is_nothing(squidie):
     assert counts(squidie) == NOTHING
 
 
-# ---------------------------------------------------------------- refusals
-@pytest.mark.parametrize(
-    ("code", "workflow", "payload", "options"),
-    [
-        ("invalid_payload", Sums, {}, {}),
-        ("invalid_payload", Sums, {"number": True}, {}),
-        ("invalid_payload", Sums, {"number": 1.5}, {}),
-        ("invalid_payload", Sums, {"number": None}, {}),
-        ("invalid_payload", Sums, {"number": 1, "unknown": 1}, {}),
-        ("invalid_payload", Sums, [1], {}),
-        ("unstorable_value", Single, {"plan": {"a": float("inf")}}, {}),
-        ("unstorable_value", Single, {"plan": {"a\0": 1}}, {}),
-        ("unstorable_value", Single, {"plan": {"a": "\ud800"}}, {}),
-        ("unstorable_value", Single, {"plan": {"a": 2**63}}, {}),
-        ("payload_too_large", Single, {"plan": {"a": "x" * 1024 * 1024}}, {}),
-        ("invalid_trigger", Single, {}, {"trigger": "nobody"}),
-        ("workflow_not_found", "Nobody", {}, {}),
-        ("invalid_argument", None, {}, {}),
-        ("invalid_argument", Single, {}, {"key": ""}),
-        ("invalid_argument", Single, {}, {"key": "x" * 256}),
-        ("invalid_argument", Single, {}, {"key": 5}),
-        ("invalid_argument", Single, {}, {"key": "a\0b"}),
-        ("invalid_argument", Single, {}, {"key": "k", "run_id": uuid4()}),
-        ("invalid_argument", Single, {}, {"run_id": "not-a-uuid"}),
-        ("invalid_argument", Single, {}, {"queue": "unacked_mine"}),
-        ("invalid_argument", Single, {}, {"queue": "drop table; --"}),
-        ("invalid_argument", Single, {}, {"queue": ""}),
-        ("invalid_argument", Single, {}, {"queue": "x" * 65}),
-        ("invalid_argument", Single, {}, {"priority": 1000}),
-        ("invalid_argument", Single, {}, {"priority": -1}),
-        ("invalid_argument", Single, {}, {"priority": True}),
-        ("invalid_argument", Single, {}, {"priority": "high"}),
-        ("invalid_argument", Single, {}, {"at": datetime(2026, 1, 1)}),  # noqa: DTZ001 - that is what is wrong with it
-        ("invalid_argument", Single, {}, {"at": "tomorrow"}),
-        ("invalid_argument", Single, {}, {"at": datetime(2030, 1, 1, tzinfo=UTC), "after": 1}),
-        ("invalid_argument", Single, {}, {"after": -1}),
-        ("invalid_argument", Single, {}, {"after": float("nan")}),
-        ("invalid_argument", Single, {}, {"after": "soon"}),
-        ("invalid_argument", Single, {}, {"after": 1e300}),
-        ("invalid_argument", Single, {}, {"attributes": {"a": [1]}}),
-        ("invalid_argument", Single, {}, {"attributes": "a=1"}),
-        ("unstorable_value", Single, {}, {"attributes": {"a": float("nan")}}),
-        ("unstorable_value", Single, {}, {"metadata": {1, 2}}),
-        ("invalid_argument", Single, {}, {"actor": ""}),
-    ],
-)
-def test_a_refused_start_says_why_and_writes_nothing(squidie, code, workflow, payload, options):
-    """2, bad input; 0, refusals"""
-    with raises(code) as refused:
-        squidie.start(workflow, payload, **options)
-
-    assert refused.value.code == code
-    assert counts(squidie) == NOTHING
-    assert squidie.delivery.rung == []
-
-
-def test_a_workflow_of_the_same_name_that_is_not_declared_here_is_refused(squidie):
-    """2: the class that is given must be the one that is known."""
-    stranger = type("Stranger", (), {"spec": Single.spec})
-
-    with raises("workflow_not_found"):
-        squidie.start(stranger)
-
-
-def test_an_error_never_repeats_what_was_refused(squidie):
-    """0, refusals"""
-    with pytest.raises(SquidieError) as refused:
-        squidie.start(Sums, {"number": "canary-5", "canary_ok": 1}, key="k")
-
-    assert "canary-5" not in f"{refused.value} {refused.value.to_dict()}"
-
-
 # ---------------------------------------------------------------- in a host's transaction
 @pytest.fixture
 def host(squidie, database_url):
@@ -551,3 +479,12 @@ def test_a_handle_waits_for_the_end(squidie):
     for unknown in (uuid4(), str(UUID(int=1))):
         with raises("run_not_found"):
             squidie.run(unknown)
+
+
+def test_a_journal_on_a_hosts_engine_does_not_wait_for_ever_either(make, squidie, host):
+    """L20: in transactions of its own as well."""
+    run = squidie.start(Single)
+    hurried = make(database=host, settings={"lock_timeout": 0.1})
+
+    with held(squidie, run.id), raises("journal_busy"):
+        hurried.cancel(run.id, reason="busy")

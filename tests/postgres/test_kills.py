@@ -1,4 +1,4 @@
-"""A process that dies at any statement of any command (SEMANTICS 2, K, B02): all or nothing, and asking again finishes it."""
+"""A process that dies at any statement of any command (SEMANTICS 2, B02): all or nothing, and asking again ends it."""
 
 from __future__ import annotations
 

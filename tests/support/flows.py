@@ -94,7 +94,7 @@ class Wide(Planned):
     x = step(act)
     y = step(act)
     z = step(act)
-    flow = [x, y, z]
+    flow = (x, y, z)
 
 
 class Patient(Planned):
@@ -238,7 +238,7 @@ class Leaves(Started):
     payload = Size
     grow = step(grow)
     again = step(again)
-    flow = [grow, again]
+    flow = (grow, again)
 
 
 def note(ctx: StepContext) -> dict[str, Any]:
