@@ -61,7 +61,11 @@ def _told(ctx: click.Context, error: Exception) -> int:
     setup = ctx.find_object(Setup)
     if setup is not None and setup.verbose:
         sys.excepthook(type(error), error, error.__traceback__)
-    tell(failure, as_json=bool(ctx.meta.get("squidie.json")))
+    tell(
+        failure,
+        as_json=bool(ctx.meta.get("squidie.json")),
+        color=False if setup is not None and setup.no_color else None,
+    )
     return failure.exit_code
 
 

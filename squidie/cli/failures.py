@@ -35,13 +35,13 @@ def failure_of(error: Exception) -> Failure | None:
     return None
 
 
-def tell(failure: Failure, *, as_json: bool) -> None:
+def tell(failure: Failure, *, as_json: bool, color: bool | None = None) -> None:
     """On stderr; stdout stays as it is."""
     if as_json:
         click.echo(json.dumps({"error": failure.document}, ensure_ascii=False), err=True)
         return
     sign = "✕" if _can_show("✕") else "x"
-    click.secho(f"{sign} {failure.message}", fg="red", err=True)
+    click.secho(f"{sign} {failure.message}", fg="red", err=True, color=color)
     if failure.hint:
         click.echo(f"  {failure.hint}", err=True)
 

@@ -52,10 +52,10 @@ class Screen:
         self.out = _console(setup, stderr=False)
         self.err = _console(setup, stderr=True)
 
-    def badge(self, state: State, more: str = "") -> str:
-        """A glyph and a word, never a colour alone."""
+    def badge(self, state: State, width: int = 0) -> str:
+        """A glyph and a word, never a colour alone; the word is padded to a width."""
         sign = state.ascii if self.ascii else state.glyph
-        text = escape(f"{sign} {state.word}{f' {more}' if more else ''}")
+        text = escape(f"{sign} {state.word:<{width}}")
         return f"[{STYLES[state]}]{text}[/]" if STYLES[state] else text
 
     def print(self, *lines: str) -> None:
@@ -68,11 +68,13 @@ class Screen:
         self.err.print(self.plain(line), highlight=False, soft_wrap=not self.err.is_terminal)
 
     def table(self, columns: Sequence[tuple[str, dict[str, Any]]], rows: Sequence[Sequence[str]]) -> None:
-        """A table without lines, no wider than the terminal: what is too much is taken from the column that may `shrink`."""
+        """A table without lines, no wider than the terminal: the column that may `shrink` gives way."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
         cells = [[Text.from_markup(self.plain(cell)) for cell in row] for row in rows]
         for (title, options), width in zip(columns, _widths(columns, cells, self.out.width), strict=True):
-            table.add_column(title, width=width, no_wrap=True, overflow="ellipsis", justify=options.get("justify", "left"))
+            table.add_column(
+                title, width=width, no_wrap=True, overflow="ellipsis", justify=options.get("justify", "left")
+            )
         for row in cells:
             table.add_row(*row)
         self._trimmed(table)
@@ -131,7 +133,9 @@ def json_lines(value: Any) -> list[str]:
 def _console(setup: Setup, *, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(stderr=stderr, no_color=setup.no_color or None, width=width, soft_wrap=False, emoji=False)
+    return Console(
+        stderr=stderr, color_system=None if setup.no_color else "auto", width=width, soft_wrap=False, emoji=False
+    )
 
 
 def _is_utf8(encoding: str | None) -> bool:

@@ -37,7 +37,7 @@ def print_runs(screen: Screen, page: RunPage, counts: Mapping[RunStatus, int], *
         screen.print("No run fits." if narrowed else "No runs yet.")
     screen.note(_footer(counts))
     if page.next:
-        screen.note(f"More: --after {page.next}")
+        screen.note(f"[dim]more: --after {page.next}[/]")
 
 
 def _run(screen: Screen, row: RunRow, now: datetime | None) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.1
 LONELY_AFTER = 3.0
+_WORD = max(len(state.word) for state in State)
 
 
 def wait_for(reading: Reading, run: Run, timeout: float | None) -> Any:
@@ -91,7 +92,7 @@ class _Logging(_Silent):
             self._screen.note(f"{escape(run.workflow)} {run.short_id}")
         for step in run.steps:
             if self._known.get(step.name, State.NOT_STARTED) is not step.state:
-                self._screen.note(f"  {self._screen.badge(step.state)}  {escape(step.name)}{_extra(step)}")
+                self._screen.note(f"  {self._screen.badge(step.state, _WORD)}  {escape(step.name)}{_extra(step)}")
             self._known[step.name] = step.state
 
 
@@ -113,7 +114,7 @@ class _Drawing(_Silent):
         screen = self._screen
         took = span((run.ended_at or run.at) - run.started_at)
         lines = [f"[bold]{escape(run.workflow)} {run.short_id}[/]  {screen.badge(run.state)}  {took}"]
-        lines += [f"  {screen.badge(step.state)}  {escape(step.name)}{_extra(step)}" for step in run.steps]
+        lines += [f"  {screen.badge(step.state, _WORD)}  {escape(step.name)}{_extra(step)}" for step in run.steps]
         lines += ["  [dim]Ctrl-C leaves the run running.[/]"] if run.ended_at is None else []
         self._live.update(Group(*(Text.from_markup(screen.plain(line)) for line in lines)))
 

@@ -21,7 +21,7 @@ def span(length: timedelta) -> str:
     """A duration as people read it in a table: `0.12s`, `41s`, `18m`, `2h14m`, `3d4h`."""
     seconds = max(0.0, length.total_seconds())
     if seconds < 10:
-        return f"{seconds:.2g}s" if seconds >= 0.01 else f"{seconds * 1000:.0f}ms"
+        return f"{seconds:.2g}s" if seconds >= 0.1 else f"{seconds * 1000:.0f}ms"
     whole = round(seconds)
     for index, (size, unit) in enumerate(_UNITS):
         if whole >= size:

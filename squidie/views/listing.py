@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 
 from squidie.errors import InvalidArgument, RunNotFound
+from squidie.history.chain import EPOCH, microseconds
 from squidie.history.lifecycle import RunStatus
 from squidie.history.run import NodeStatus
 from squidie.journal import attempts, listing
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 SHORT = 6
 MOST = 1000
+_PLACE = struct.Struct("!Bq16s")
+_CURSOR_VERSION = 1
 _TAIL = re.compile(r"[0-9a-f]{4,32}")
 
 
@@ -57,14 +61,6 @@ class RunPage(msgspec.Struct, frozen=True):
     at: datetime | None = None
 
 
-class _Place(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """Where a page stopped."""
-
-    v: int
-    started_at: datetime
-    run_id: UUID
-
-
 def list_runs(
     journal: Journal,
     *,
@@ -84,8 +80,7 @@ def list_runs(
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST:
         raise InvalidArgument("limit", f"is a whole number from 1 to {MOST}")
     if after is not None:
-        place = _place(after)
-        where |= {"started_at": place.started_at, "run_id": place.run_id}
+        where |= _place(after)
     with listing.snapshot(journal) as connection:
         heads = listing.page(journal, connection, where, limit=limit + 1)
         shown = heads[:limit]
@@ -226,14 +221,16 @@ def _by_run(rows: Iterable[Any]) -> Mapping[UUID, list[Any]]:
 
 
 def _cursor(head: Any) -> str:
-    return urlsafe_b64encode(msgspec.json.encode(_Place(1, head.started_at, head.run_id))).rstrip(b"=").decode()
+    """Where a page stopped: version, start in microseconds, run id."""
+    packed = _PLACE.pack(_CURSOR_VERSION, microseconds(head.started_at), head.run_id.bytes)
+    return urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
-def _place(cursor: Any) -> _Place:
+def _place(cursor: Any) -> dict[str, Any]:
     try:
-        place = msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=_Place)
-    except (TypeError, ValueError, msgspec.MsgspecError):
-        place = None
-    if place is None or place.v != 1 or place.started_at.tzinfo is None:
-        raise InvalidArgument("after", "is not a cursor that a page of runs gave")
-    return place
+        version, started, run_id = _PLACE.unpack(urlsafe_b64decode(f"{cursor}=="))
+        if version == _CURSOR_VERSION:
+            return {"started_at": EPOCH + timedelta(microseconds=started), "run_id": UUID(bytes=run_id)}
+    except (ValueError, OverflowError, struct.error):
+        pass
+    raise InvalidArgument("after", "is not a cursor that a page of runs gave")

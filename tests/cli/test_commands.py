@@ -140,7 +140,7 @@ def test_run_waits_and_prints_the_output(call, at_work):
 
     assert shown.exit_code == 0
     assert json.loads(shown.stdout) == {"add": 21, "reach": [7, "default"]}
-    assert "✓ completed  double" in shown.stderr
+    assert "✓ completed    double" in shown.stderr
 
 
 def test_run_of_a_failing_workflow_exits_with_10(call, at_work):

@@ -11,7 +11,6 @@ from tests.support.flows import Chain, Elsewhere, Patient, Single
 from tests.support.lab import NOON, claim, work_off
 
 
-
 def steady(squidie, output):
     """The output with ids and owners that are the same every time."""
     output = output.replace(squidie.owner, "host:1:boot")
@@ -27,7 +26,9 @@ def test_a_list_at_80_columns(squidie, call, clock):
     work_off(squidie)
     squidie.start(Patient, {"plan": {"a": ["raise:no luck"]}})
     work_off(squidie)
-    squidie.start(Single, {"plan": {"only": ["raise:the card was declined by a bank that gives its reasons at length"]}})
+    squidie.start(
+        Single, {"plan": {"only": ["raise:the card was declined by a bank that gives its reasons at length"]}}
+    )
     work_off(squidie)
     squidie.start(Elsewhere, after="2h")
     clock(NOON + timedelta(seconds=5))
@@ -36,11 +37,11 @@ def test_a_list_at_80_columns(squidie, call, clock):
 
     assert shown.exit_code == 0
     assert steady(squidie, shown.stdout) == (
-        "RUN     WORKFLOW   STATE        WHERE                                STEPS  AGE\n"
-        "run004  Elsewhere  ◷ waiting    a · due 2026-03-10 14:00:00            0/2   5s\n"
-        "run003  Single     ✕ failed     only · the card was declined by a …    0/1   5s\n"
-        "run002  Patient    ↻ retrying   a · try 2 at 12:00:10                  0/2   5s\n"
-        "run001  Single     ✓ completed                                         1/1   5s\n"
+        "RUN     WORKFLOW   STATE        WHERE                                 STEPS  AGE\n"
+        "run004  Elsewhere  ◷ waiting    a · due 2026-03-10 14:00:00             0/2   5s\n"
+        "run003  Single     ✕ failed     only · the card was declined by a b…    0/1   5s\n"
+        "run002  Patient    ↻ retrying   a · try 2 at 12:00:10                   0/2   5s\n"
+        "run001  Single     ✓ completed                                          1/1   5s\n"
     )
     assert shown.stderr == "2 open · 1 completed, 1 failed in 24 h\n"
 
@@ -127,7 +128,11 @@ def test_what_is_in_a_payload_is_not_taken_for_markup(squidie, call):
     ("arguments", "schema", "keys"),
     [
         (["ls"], "squidie.runs/1", {"runs", "next", "at"}),
-        (["show", "RUN"], "squidie.run/1", {"id", "status", "state", "headline", "steps", "payload", "output", "error"}),
+        (
+            ["show", "RUN"],
+            "squidie.run/1",
+            {"id", "status", "state", "headline", "steps", "payload", "output", "error"},
+        ),
         (["show", "RUN", "--journal"], "squidie.run/1", {"journal"}),
         (["start", "Single"], "squidie.start/1", {"id", "short_id", "created"}),
         (["cancel", "RUN", "--reason", "x"], "squidie.cancel/1", {"cancelled"}),
@@ -162,5 +167,7 @@ def test_a_long_list_is_paged_and_zero_is_all(squidie, call):
     second = json.loads(call("ls", "--limit", "2", "--json", "--after", first["next"]).stdout)
     everything = json.loads(call("ls", "--limit", "0", "--json").stdout)
 
-    assert [run["id"] for run in everything["runs"]][:4] == [run["id"] for page in (first, second) for run in page["runs"]]
+    assert [run["id"] for run in everything["runs"]][:4] == [
+        run["id"] for page in (first, second) for run in page["runs"]
+    ]
     assert len(everything["runs"]) == 5

@@ -1,4 +1,4 @@
-"""The command line as a process: whose application it finds, what it says when nothing works, and how fast it says its version."""
+"""The command line as a process: whose application it finds, what it says when nothing works, what it imports."""
 
 from __future__ import annotations
 
@@ -123,7 +123,9 @@ def test_ctrl_c_leaves_the_run_running_and_exits_with_130(shell, app, tmp_path, 
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{ROOT / 'backends'}", "LANG": "C.UTF-8"}
     env["SQUIDIE_DATABASE_URL"] = database_url
     command = [sys.executable, "-c", CONSOLE, "-A", "shop", "run", "Greeting"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
     assert "Greeting" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
@@ -150,7 +152,7 @@ def test_help_and_version_import_neither_rich_nor_the_database_nor_plug_ins(tmp_
 
 
 def test_celery_finds_our_commands(tmp_path, database_url):
-    """The entry point is declared in pyproject.toml; here Celery is given the group by hand, as its plug-in loader does it."""
+    """As through the entry point of pyproject.toml: Celery's loader adds the group just so."""
     (tmp_path / "proj.py").write_text(
         "from celery import Celery\nfrom shop import squidie\napp = Celery(set_as_current=False)\napp.squidie = squidie\n",
         encoding="utf-8",
@@ -160,7 +162,11 @@ def test_celery_finds_our_commands(tmp_path, database_url):
         "from celery.bin.celery import celery\nfrom squidie.cli import main\ncelery.add_command(main)\n"
         "celery(['-A', 'proj', 'squidie', 'start', 'Greeting', '--json'])"
     )
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{ROOT / 'backends'}", "SQUIDIE_DATABASE_URL": database_url}
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'backends'}",
+        "SQUIDIE_DATABASE_URL": database_url,
+    }
 
     shown = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
