@@ -6,9 +6,10 @@ An app from `create_app()` has the right settings by construction; there a broke
 from __future__ import annotations
 
 import logging
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from squidie.errors import InvalidConfig
+from squidie.errors import InvalidConfig, Unavailable
 from squidie_celery.app import is_own
 from squidie_celery.line import BOUNDS
 from squidie_celery.tasks import NAME
@@ -139,6 +140,24 @@ def evicts(app: Celery) -> bool:
         log.debug("the broker does not say how it evicts: %s", type(error).__name__)
         return False
     return str(policy) != "noeviction"
+
+
+def answers(app: Celery) -> str:
+    """The broker and how soon it answers, for people. Raises `Unavailable` if it does not within a second or so."""
+    begun = monotonic()
+    try:
+        with app.connection_for_write(transport_options=BOUNDS) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            what = connection.transport_cls if isinstance(connection.transport_cls, str) else "broker"
+            if _is_redis(app):
+                channel: Any = connection.default_channel
+                channel.client.ping()
+    except Exception as error:
+        raise Unavailable(
+            f"the broker did not answer ({type(error).__name__})",
+            hint="is it up, and is its URL right? Runs are kept meanwhile and begin when it is back",
+        ) from error
+    return f"{what}, {(monotonic() - begun) * 1000:.0f} ms"
 
 
 def _is_redis(app: Celery) -> bool:

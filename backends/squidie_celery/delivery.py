@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from squidie.ringing import Ringer
+from squidie_celery import checks
 from squidie_celery.app import deployed_app, host_app
 from squidie_celery.line import BellLine
 from squidie_celery.queues import QueueNames
@@ -70,6 +71,10 @@ class CeleryDelivery:
     def flush(self, timeout: float = 1.0) -> bool:
         """Wait until every bell is sent, at most this long."""
         return self._ringer.flush(timeout)
+
+    def check(self) -> str:
+        """The broker and how soon it answers, as `squidie doctor` says it. Raises `Unavailable`."""
+        return checks.answers(self.app)
 
     def attach(self, squidie: Any) -> None:
         """Learn the default queue's name and this thread's app; refuse queues that are keys of Redis' transport."""

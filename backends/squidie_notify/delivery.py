@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from squidie.errors import MissingConfig
+from squidie.errors import MissingConfig, Unavailable
 from squidie.ringing import Ringer
 from squidie_notify.listener import NotifyListener, connect
 
@@ -54,6 +54,16 @@ class NotifyDelivery:
     def flush(self, timeout: float = 1.0) -> bool:
         """Wait until every bell is sent, at most this long."""
         return self._ringer.flush(timeout)
+
+    def check(self) -> str:
+        """Whether a bell can be rung, as `squidie doctor` says it. Raises `Unavailable`."""
+        try:
+            line = self._dial()
+            line.send(())
+            line.hang_up()
+        except Exception as error:
+            raise Unavailable(f"no bell can be rung ({type(error).__name__})", hint="is Postgres up?") from error
+        return "NOTIFY, in the journal's own Postgres"
 
     def attach(self, squidie: Any) -> None:
         """Learn where the journal is."""

@@ -56,7 +56,7 @@ def start(reading: Reading, workflow: str, *, source: str | None, key_field: str
 
     WORKFLOW is a declared workflow's name, with :TRIGGER where it is not the first one.
     """
-    from squidie.cli.inputs import is_lines  # noqa: PLC0415 (only where it is used)
+    from squidie.cli.inputs import is_lines
 
     if is_lines(source) or key_field:
         _start_lines(reading, workflow, source, key_field, given)
@@ -79,8 +79,8 @@ def run(reading: Reading, workflow: str, *, source: str | None, timeout: str | N
 
     0 completed, 10 failed, 11 cancelled, 124 not within --timeout. Ctrl-C leaves the run running.
     """
-    from squidie.cli.watching import wait_for  # noqa: PLC0415 (likewise)
-    from squidie.workflow.durations import seconds  # noqa: PLC0415
+    from squidie.cli.watching import wait_for
+    from squidie.workflow.durations import seconds
 
     try:
         within = seconds(timeout) if timeout is not None else None
@@ -91,7 +91,7 @@ def run(reading: Reading, workflow: str, *, source: str | None, timeout: str | N
     if reading.as_json:
         reading.document("squidie.run/1", started.snapshot())
     else:
-        from squidie.cli.render import json_lines  # noqa: PLC0415 (likewise)
+        from squidie.cli.render import json_lines
 
         click.echo("\n".join(json_lines(output)))
 
@@ -112,7 +112,7 @@ def cancel(reading: Reading, runs: tuple[str, ...], *, reason: str) -> None:
 
 
 def _started(reading: Reading, workflow: str, source: str | None, given: dict[str, Any]) -> Run:
-    from squidie.cli.inputs import read_payload  # noqa: PLC0415 (likewise)
+    from squidie.cli.inputs import read_payload
 
     squidie = reading.setup.with_code()
     name, trigger = _named(workflow)
@@ -132,7 +132,7 @@ def _started(reading: Reading, workflow: str, source: str | None, given: dict[st
 def _start_lines(
     reading: Reading, workflow: str, source: str | None, key_field: str | None, given: dict[str, Any]
 ) -> None:
-    from squidie.cli.inputs import start_lines  # noqa: PLC0415 (likewise)
+    from squidie.cli.inputs import start_lines
 
     if given["params"] or given["key"]:
         raise InvalidArgument(

@@ -26,7 +26,7 @@ _PARTS = ("squidie", "celery", "sqlalchemy", "psycopg", "alembic", "msgspec", "c
 @read_command
 def migrate(reading: Reading, *, plan: bool, as_sql: bool, to: str, check: bool) -> None:
     """Create or upgrade the journal's schema. Any number of processes may do so at once."""
-    from squidie import migrate as migrations  # noqa: PLC0415 (Alembic, only where it is used)
+    from squidie import migrate as migrations
 
     if as_sql:
         click.echo(_sql(reading, to))
@@ -47,9 +47,9 @@ def migrate(reading: Reading, *, plan: bool, as_sql: bool, to: str, check: bool)
 
 
 def _upgrade(squidie: Squidie, to: str) -> None:
-    from alembic.util import CommandError  # noqa: PLC0415 (likewise)
+    from alembic.util import CommandError
 
-    from squidie import migrate as migrations  # noqa: PLC0415 (likewise)
+    from squidie import migrate as migrations
 
     try:
         migrations.upgrade(squidie.engine, squidie.schema, to)
@@ -63,7 +63,7 @@ def _upgrade(squidie: Squidie, to: str) -> None:
 
 
 def _sql(reading: Reading, to: str) -> str:
-    from squidie import migrate as migrations  # noqa: PLC0415 (likewise)
+    from squidie import migrate as migrations
 
     schema = reading.setup.schema
     return "\n\n".join(

@@ -53,7 +53,7 @@ def _told(ctx: click.Context, error: Exception) -> int:
 
     What is not an error of Squidie's, click's or Postgres' is a bug, and keeps its traceback.
     """
-    from squidie.cli.failures import failure_of, tell  # noqa: PLC0415 (not before something fails)
+    from squidie.cli.failures import failure_of, tell
 
     failure = failure_of(error)
     if failure is None:
@@ -71,7 +71,7 @@ def _told(ctx: click.Context, error: Exception) -> int:
 
 def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click calls it so
     if asked:
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+        from importlib.metadata import PackageNotFoundError, version
 
         try:
             click.echo(f"squidie {version('squidie')}")

@@ -73,7 +73,7 @@ class Patient:
     @cached_property
     def journal(self) -> Journal:
         """Its journal."""
-        from squidie.journal.store import Journal  # noqa: PLC0415 (a test may look at checks without one)
+        from squidie.journal.store import Journal
 
         return Journal(self.squidie.engine, self.squidie.schema)
 

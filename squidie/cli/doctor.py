@@ -22,7 +22,7 @@ _SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]⚠[/]", "error": "[red]✕
 @read_command
 def doctor(reading: Reading, *, strict: bool, only: str | None) -> None:
     """Check everything that can be wrong around Squidie. Exit 1 for errors; nothing is changed."""
-    from squidie.cli.checks import CHECKS, examine  # noqa: PLC0415 (SQLAlchemy, only where it is used)
+    from squidie.cli.checks import CHECKS, examine
 
     known = [check.id for check in CHECKS]
     if only is not None and only not in known:
@@ -42,7 +42,7 @@ def doctor(reading: Reading, *, strict: bool, only: str | None) -> None:
 
 
 def _print(reading: Reading, name: str, finding: Finding) -> None:
-    from rich.markup import escape  # noqa: PLC0415 (likewise)
+    from rich.markup import escape
 
     fix = [f"[dim]fix: {escape(finding.fix)}[/]"] if finding.fix else []
     reading.screen.item(_SIGNS[finding.severity], name, escape(finding.evidence), *fix)

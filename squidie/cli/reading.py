@@ -30,13 +30,13 @@ class Reading:
     @cached_property
     def screen(self) -> Screen:
         """Where people read."""
-        from squidie.cli.render import Screen  # noqa: PLC0415 (rich, only where it is used)
+        from squidie.cli.render import Screen
 
         return Screen(self.setup)
 
     def document(self, schema: str, body: Any, **more: Any) -> None:
         """Where programs read."""
-        from squidie.cli.render import document  # noqa: PLC0415 (likewise)
+        from squidie.cli.render import document
 
         document(schema, body, **more)
 
@@ -84,7 +84,7 @@ def _is_open(value: str) -> bool:
 
 def moment(setup: Setup, text: str, *, past: bool) -> datetime:
     """An absolute time with its zone, or a duration before (`past`) or after the database's time."""
-    from squidie.workflow.durations import seconds  # noqa: PLC0415 (only where it is used)
+    from squidie.workflow.durations import seconds
 
     try:
         away = timedelta(seconds=seconds(text))

@@ -29,8 +29,8 @@ def ls(reading: Reading, query: tuple[str, ...], *, limit: int, after: str | Non
 
     QUERY is any of workflow:NAME, status:failed, since:2h, state:open; a bare word is a workflow's name.
     """
-    from squidie.cli.tables import print_runs  # noqa: PLC0415 (rich, only where it is used)
-    from squidie.views.listing import counts  # noqa: PLC0415
+    from squidie.cli.tables import print_runs
+    from squidie.views.listing import counts
 
     where = query_of(query, options)
     if "since" in where:
@@ -44,7 +44,7 @@ def ls(reading: Reading, query: tuple[str, ...], *, limit: int, after: str | Non
 
 def _page(setup: Setup, where: dict[str, Any], limit: int, after: str | None) -> RunPage:
     """One page, or for a limit of zero all of them."""
-    from squidie.views.listing import MOST, RunPage, list_runs  # noqa: PLC0415 (SQLAlchemy, likewise)
+    from squidie.views.listing import MOST, RunPage, list_runs
 
     journal = setup.journal()
     if limit:
@@ -69,9 +69,9 @@ def show(reading: Reading, run: str, *, with_steps: bool, with_data: bool, with_
 
     ID is a run's id, or its last four or more hex digits.
     """
-    from squidie.cli import tables  # noqa: PLC0415 (rich, likewise)
-    from squidie.views.facts import facts_of  # noqa: PLC0415
-    from squidie.views.snapshot import inspect_run  # noqa: PLC0415
+    from squidie.cli import tables
+    from squidie.views.facts import facts_of
+    from squidie.views.snapshot import inspect_run
 
     journal = reading.setup.journal()
     snapshot = inspect_run(journal, reading.setup.find(run))

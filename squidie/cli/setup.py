@@ -60,14 +60,14 @@ class Setup:
 
     def journal(self) -> Journal:
         """The journal that reads go to."""
-        from squidie.journal.store import Journal  # noqa: PLC0415 (it brings SQLAlchemy)
+        from squidie.journal.store import Journal
 
         squidie = self.on_journal()
         return Journal(squidie.engine, squidie.schema)
 
     def find(self, text: str) -> UUID:
         """A run by its id or the end of it."""
-        from squidie.views.listing import find_run  # noqa: PLC0415 (likewise)
+        from squidie.views.listing import find_run
 
         return find_run(self.journal(), text)
 
@@ -82,7 +82,7 @@ class Setup:
     def _on(self, url: str | None, name: str) -> Squidie | None:
         if not url:
             return None
-        from squidie.runtime import Squidie  # noqa: PLC0415 (likewise)
+        from squidie.runtime import Squidie
 
         self.found_at = name
         return Squidie(url, schema=self.schema)
@@ -109,7 +109,7 @@ def load(target: str, place: str = "-A") -> Squidie:
 
     Where no attribute is named it is `squidie`.
     """
-    from squidie.runtime import Squidie  # noqa: PLC0415 (likewise)
+    from squidie.runtime import Squidie
 
     module, _, attribute = target.partition(":")
     found = _import(module, target, place)

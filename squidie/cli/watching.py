@@ -57,7 +57,7 @@ def _until_end(reading: Reading, run: Run, watch: _Silent, timeout: float | None
 def _warn_if_lonely(reading: Reading, run: RunSnapshot) -> None:
     if reading.as_json:
         return
-    from squidie.views.fleet import fleet  # noqa: PLC0415 (only where it is used)
+    from squidie.views.fleet import fleet
 
     served = {queue for worker in fleet(reading.setup.journal()).alive("worker") for queue in worker.queues}
     lonely = sorted({step.queue for step in run.steps if step.state is State.QUEUED} - served)

@@ -33,7 +33,7 @@ def worker(
     ctx: click.Context, queues: tuple[str, ...], concurrency: int, loglevel: str, *, once: bool, drain: bool
 ) -> None:
     """Work off queues without a broker. One Ctrl-C lets running steps end, a second one does not."""
-    from squidie.worker import serve  # noqa: PLC0415 (only where it is used)
+    from squidie.worker import serve
 
     setup = ctx.find_object(Setup) or Setup()
     logging.basicConfig(

@@ -71,7 +71,7 @@ def _held(situation: Situation, command: OnAttempt) -> OpenAttempt | None:
     """
     row = situation.rows.get(command.key)
     if isinstance(command, Expire):
-        return row if row is not None and row.lease is not None and row.lease.claim_id == command.claim_id else None
+        return row if situation.run.is_open and row and row.lease and row.lease.claim_id == command.claim_id else None
     if not situation.run.is_open:
         raise RunEnded(
             f"run {command.run_id} was {situation.run.status} before the outcome of {command.step} came",

@@ -87,9 +87,9 @@ def _wait(situation: Situation, command: Fail, policy: Retry | None) -> float | 
     if policy is None or not command.retryable or command.attempt >= policy.max_attempts:
         return None
     wait = command.after if command.after is not None else delay(policy, command.attempt, command.dice)
-    opened_at = situation.run.nodes[command.step].opened_at
-    if policy.within is not None and opened_at is not None:
-        left = opened_at + timedelta(seconds=policy.within) - situation.now
+    first_due_at = situation.run.nodes[command.step].first_due_at
+    if policy.within is not None and first_due_at is not None:
+        left = first_due_at + timedelta(seconds=policy.within) - situation.now
         if left < timedelta(seconds=wait):
             return None
     return wait

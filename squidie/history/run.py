@@ -25,6 +25,7 @@ from squidie.history.facts import (
     ErrorRecord,
     Fact,
     Moved,
+    Opening,
     RunCancelled,
     RunCompleted,
     RunFailed,
@@ -63,7 +64,7 @@ class NodeRun(msgspec.Struct, array_like=True, omit_defaults=True):
     lost: int = 0
     claims: int = 0
     seq: int = 0
-    opened_at: datetime | None = None
+    first_due_at: datetime | None = None
     kept: bool = False
     result: msgspec.Raw = NULL
 
@@ -121,11 +122,11 @@ def fold(facts: Iterable[tuple[datetime, Fact]], run: Run | None = None) -> Run:
     for at, fact in facts:
         after.revision += 1
         after.at = at
-        _evolve(after, fact, at)
+        _evolve(after, fact)
     return after
 
 
-def _evolve(run: Run, fact: Fact, at: datetime) -> None:
+def _evolve(run: Run, fact: Fact) -> None:
     """One more fact, in place on a copy of our own."""
     if run.revision > 1 and not run.is_open:
         _odd(run, f"{fact.kind} after the end")
@@ -149,7 +150,7 @@ def _evolve(run: Run, fact: Fact, at: datetime) -> None:
         case _:
             assert_never(fact)
     for opening in fact.opens:
-        _open(run, opening.step, opening.attempt, at)
+        _open(run, opening)
 
 
 def _start(run: Run, fact: RunStarted) -> None:
@@ -189,14 +190,14 @@ def _unclaim(run: Run, fact: AttemptReleased | AttemptExpired) -> None:
     run.nodes[fact.step] = msgspec.structs.replace(node, claims=node.claims + 1, lost=node.lost + counts_as_lost(fact))
 
 
-def _open(run: Run, step: str, attempt: int, at: datetime) -> None:
-    before = run.nodes.get(step)
+def _open(run: Run, opening: Opening) -> None:
+    before = run.nodes.get(opening.step)
     if before is not None and before.status is not NodeStatus.OPEN:
-        _odd(run, f"{step} was opened after it had ended")
-    elif attempt != (before.attempt + 1 if before is not None else 1):
-        _odd(run, f"{step} was opened out of turn")
-    first = before.opened_at if before is not None else at
-    run.nodes[step] = NodeRun(status=NodeStatus.OPEN, attempt=attempt, opened_at=first)
+        _odd(run, f"{opening.step} was opened after it had ended")
+    elif opening.attempt != (before.attempt + 1 if before is not None else 1):
+        _odd(run, f"{opening.step} was opened out of turn")
+    first = before.first_due_at if before is not None else opening.due_at
+    run.nodes[opening.step] = NodeRun(status=NodeStatus.OPEN, attempt=opening.attempt, first_due_at=first)
 
 
 def _settle(run: Run, step: str, attempt: int, status: NodeStatus, *, claims: int = 1) -> NodeRun | None:

@@ -6,16 +6,38 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from squidie import Squidie, migrate
+from squidie.journal.tables import metadata
 from squidie.testing.clock import set_clock
 from tests.support import flows
 from tests.support.lab import Recorder
 
+SHAPE = """
+select (select count(*) from pg_class where relnamespace = to_regnamespace('squidie')),
+       (select count(*) from pg_constraint where connamespace = to_regnamespace('squidie')),
+       (select count(*) from pg_trigger where tgrelid = to_regclass('squidie.facts') and tgenabled = 'O')
+"""
+"""By this a journal is known that no test has altered."""
+
+TABLES = ", ".join(f"squidie.{name}" for name in metadata.tables)
+OTHERS = "datname = current_database() and pid <> pg_backend_pid()"
+FREE = f"""
+select pg_terminate_backend(pid, 2000) from pg_stat_activity where {OTHERS};
+drop schema public cascade;
+create schema public;
+alter table squidie.facts disable trigger user;
+truncate {TABLES};
+alter table squidie.facts enable trigger user;
+"""
+
 
 @pytest.fixture(scope="module")
 def scratch(services):
-    """An engine on a database of the module's own."""
+    """An engine on a database of the module's own, with a journal."""
     url = services.new_database()
     engine = create_engine(url, pool_pre_ping=True)
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        engine.shape = tuple(connection.execute(text(SHAPE)).one())
     yield engine
     engine.dispose()
     services.drop_database(url)
@@ -23,17 +45,22 @@ def scratch(services):
 
 @pytest.fixture
 def database_url(scratch):
-    """The module's database, emptied, with a new journal and nobody else connected: cheaper than a new one."""
-    with scratch.begin() as connection:
-        name = connection.execute(text("select current_database()")).scalar_one()
-        others = "datname = current_database() and pid <> pg_backend_pid()"
-        connection.execute(text(f"select pg_terminate_backend(pid) from pg_stat_activity where {others}"))
-        connection.execute(text(f'alter database "{name}" reset all'))
-        connection.execute(text("drop schema if exists squidie cascade"))
-        connection.execute(text("drop schema public cascade"))
-        connection.execute(text("create schema public"))
-    migrate.upgrade(scratch)
+    """The module's database, emptied, with nobody else connected: cheaper than a new one."""
+    renew(scratch)
     return scratch.url.render_as_string(hide_password=False)
+
+
+def renew(engine):
+    with engine.begin() as connection:
+        name = connection.execute(text("select current_database()")).scalar_one()
+        connection.execute(text(f'alter database "{name}" reset all'))
+        is_whole = tuple(connection.execute(text(SHAPE)).one()) == engine.shape
+        if is_whole and migrate.current(engine) == migrate.head():
+            connection.execute(text(FREE))
+            return
+        connection.execute(text("drop schema if exists squidie cascade"))
+        connection.execute(text("drop schema public cascade; create schema public"))
+    migrate.upgrade(engine)
 
 
 @pytest.fixture

@@ -158,6 +158,16 @@ def test_losses_are_counted_for_each_attempt():
     assert len(scene.expire("a")) == 3
 
 
+def test_a_clean_release_gives_nothing_up_though_the_bound_was_lowered():
+    """4.4"""
+    scene = Scene("a")
+    lose(scene, "a", 4)
+    scene.max_claims = 2
+
+    assert len(scene.release("a")) == 1
+    assert len(scene.expire("a")) == 3
+
+
 def test_a_loss_uses_no_retry():
     """4.3"""
     scene = Scene("a")

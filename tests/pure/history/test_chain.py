@@ -97,6 +97,16 @@ def test_a_dropped_fact_is_named_though_the_rest_was_numbered_anew(history, dice
     assert first_broken(RUN, rows) == place + 1
 
 
+def test_a_gap_is_named_though_its_hashes_fit():
+    """3.3"""
+    first = link(b"", RUN, 1, "run_started", NOON, b"{}")
+    third = link(first, RUN, 3, "run_completed", NOON, b"{}")
+
+    rows = [(1, "run_started", NOON, b"{}", first), (3, "run_completed", NOON, b"{}", third)]
+
+    assert first_broken(RUN, rows) == 2
+
+
 @given(bodies, places)
 def test_of_two_facts_that_were_swapped_the_first_is_named(history, dice):
     """3.3"""

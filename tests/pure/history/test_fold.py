@@ -198,7 +198,7 @@ def test_the_next_attempt_counts_anew_and_remembers_when_the_first_was_opened():
 
     node = folded(STARTED, failed).nodes["a"]
 
-    assert (node.status, node.attempt, node.claims, node.opened_at) == (NodeStatus.OPEN, 2, 0, NOON)
+    assert (node.status, node.attempt, node.claims, node.first_due_at) == (NodeStatus.OPEN, 2, 0, NOON)
 
 
 def test_the_state_keeps_small_outputs_and_refers_to_large_ones():
