@@ -5,6 +5,7 @@
 export SQUIDIE_PYTHON
 PYTHON := .venv/bin/python
 ARGS ?=
+EVERY_BRANCH := --cov=squidie.history --cov=squidie.decide --cov-branch --cov-fail-under=100
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -17,13 +18,14 @@ demo: setup ## watch a workflow survive kill -9, on real services started just f
 	@.venv/bin/squidie demo $(ARGS)
 
 test: setup ## run the tests, on a private Postgres and Redis
+	@$(if $(ARGS),,$(PYTHON) -m pytest -q tests/pure/history tests/pure/decide $(EVERY_BRANCH))
 	@$(PYTHON) -m pytest $(ARGS)
 
-lint: setup ## ruff, mypy, the import contracts, the budgets
+lint: setup ## ruff, mypy, the import contracts, the budgets, the code in the docs
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@PYTHONPATH=.:backends .venv/bin/lint-imports
-	@$(PYTHON) -m pytest -q tests/architecture
+	@$(PYTHON) -m pytest -q tests/architecture tests/docs
 
 bench: setup ## what it costs, beside its peers
 	@$(PYTHON) -m benchmarks $(ARGS)

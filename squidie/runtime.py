@@ -304,9 +304,9 @@ class Squidie:
             ensure(connection, self.schema)
 
     def close(self) -> None:
-        """Send the last bells and let go of connections."""
+        """Send the last bells, end the threads and let go of connections."""
         self.delivery.close()
-        self._parts.journal.close()
+        self._parts.close()
 
     # ------------------------------------------------------------------ in the small
     def _run(self, verdict: Verdict) -> Run:

@@ -5,10 +5,13 @@ A verb whose connection was lost is asked once more, and finds what it may have 
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 import weakref
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
 
 from squidie.engine import ids
 from squidie.engine.start import begin
@@ -19,14 +22,15 @@ from squidie.journal import facts
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Connection
-
     from squidie.decide.commands import Cancel, Start
     from squidie.engine.batch import Verdict
     from squidie.engine.parts import Parts
 
 PAUSES = (0.05, 0.3)
 """Seconds before the second and the third try. A host's own transaction is the host's to try again."""
+
+
+ASYNC = "from async code: await session.run_sync(lambda sync: squidie.start(..., session=sync))"
 
 
 def start(
@@ -52,9 +56,16 @@ def host_of(session: Any, connection: Connection | None) -> Connection | None:
     if session is not None and connection is not None:
         raise InvalidArgument("session", "give a session or a connection, not both")
     if session is None:
-        return connection
-    found: Connection = session.connection()
-    return found
+        return _sync(connection, "connection")
+    if not hasattr(session, "connection") or inspect.iscoroutinefunction(session.connection):
+        raise InvalidArgument("session", "is no SQLAlchemy session", hint=ASYNC)
+    return _sync(session.connection(), "session")
+
+
+def _sync(given: Any, argument: str) -> Connection | None:
+    if given is not None and not isinstance(given, Connection):
+        raise InvalidArgument(argument, "is no SQLAlchemy connection", hint=ASYNC)
+    return given
 
 
 def renew_after_fork(parts: Parts) -> None:

@@ -6,6 +6,7 @@ A bell that comes too early, twice or not at all changes latency only: a worker'
 from __future__ import annotations
 
 import heapq
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 FARTHEST = 120.0
 """Seconds ahead that a process rings by its own timer; what is due later is found by the sweeps."""
 
+SLOT = 0.01
+"""Seconds: what is due on a queue within one slot is one bell, so that a thousand sleepers cost no memory."""
+
 AFTER_HOST_COMMIT = (0.02, 0.25)
 """How many seconds after word of a Core connection's commit the bells ring.
 
@@ -36,6 +40,8 @@ class Bells:
         self._delivery = delivery
         self._hosts: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
         self._later: list[tuple[float, str]] = []
+        self._known: set[tuple[float, str]] = set()
+        self._closing = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -48,8 +54,12 @@ class Bells:
         """Announce work that will be due. Beyond `FARTHEST` nothing is remembered."""
         if seconds > FARTHEST:
             return
+        at = math.ceil((time.monotonic() + max(0.0, seconds)) / SLOT) * SLOT, queue
         with self._changed:
-            heapq.heappush(self._later, (time.monotonic() + max(0.0, seconds), queue))
+            if at in self._known or self._closing:
+                return
+            self._known.add(at)
+            heapq.heappush(self._later, at)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="squidie-bells", daemon=True)
                 self._thread.start()
@@ -71,17 +81,22 @@ class Bells:
             for queue in queues:
                 self.ring_in(queue, seconds)
 
+    def close(self) -> None:
+        """Ring no more for what will be due: the sweeps do."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+
     def _run(self) -> None:
-        while True:
+        while not self._closing:
             with self._changed:
-                while not self._later:
-                    self._changed.wait()
-                wait = self._later[0][0] - time.monotonic()
-                if wait > 0:
+                wait = self._later[0][0] - time.monotonic() if self._later else None
+                if wait is None or wait > 0:
                     self._changed.wait(wait)
                     continue
-                _, queue = heapq.heappop(self._later)
-            self.ring((queue,))
+                at = heapq.heappop(self._later)
+                self._known.discard(at)
+            self.ring((at[1],))
 
 
 def _listen(host: Any, waiting: set[str], ring: Callable[[Collection[str]], None]) -> None:

@@ -84,6 +84,13 @@ class Renewer:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._renewed_at = time.monotonic()
+        self._closing = False
+
+    def close(self) -> None:
+        """Renew no more; what is still held ends by its lease."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
 
     def hold(self, holdings: Collection[Holding]) -> None:
         """Renew these claims from now on."""
@@ -114,7 +121,7 @@ class Renewer:
             self._hands.discard(hand)
 
     def _run(self) -> None:
-        while True:
+        while not self._closing:
             with self._changed:
                 self._changed.wait(PATIENCE if self._hands else self._settings.renewal)
                 hands, held = tuple(self._hands), dict(self._held)

@@ -46,6 +46,12 @@ class Parts:
         self.pace = Pace(self.settings)
         self.renewer = Renewer(self.journal, self.settings)
 
+    def close(self) -> None:
+        """End the threads and let go of connections."""
+        self.bells.close()
+        self.renewer.close()
+        self.journal.close()
+
     def after_fork(self) -> None:
         """A child must not touch its parent's sockets: it leaves them alone and opens its own."""
         self.journal.engine.dispose(close=False)

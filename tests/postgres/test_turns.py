@@ -1,12 +1,12 @@
 """A turn that goes wrong: what it held is let go, so that leases and sweeps can do their work."""
 
 import pytest
-from tests.support.flows import Single
-from tests.support.lab import claim, failure
 
 from squidie.engine import settle as settling
 from squidie.engine import turn as turns
 from squidie.testing import eventually
+from tests.support.flows import Single
+from tests.support.lab import claim, failure
 
 
 def test_what_a_fault_left_unsettled_ends_by_its_lease_and_runs_again(make, monkeypatch):
