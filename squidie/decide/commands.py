@@ -11,13 +11,12 @@ from uuid import UUID
 
 import msgspec
 
-from squidie.history.attempts import AttemptKey
+from squidie.history.attempts import AttemptKey, OpenAttempt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from squidie.history.attempts import OpenAttempt
     from squidie.history.facts import ErrorRecord, Receipt, ReleaseReason
     from squidie.history.run import Run
     from squidie.workflow.spec import Spec
@@ -76,9 +75,14 @@ class _Held(msgspec.Struct, frozen=True):
 
 
 class Complete(_Held, frozen=True):
-    """The step ended well; `output` has passed the gate."""
+    """The step ended well; `output` has passed the gate.
+
+    `row` is the attempt as its holder claimed it: of a claimed row only the lease's end can have moved since, so the
+    rest need not be read again.
+    """
 
     output: msgspec.Raw
+    row: OpenAttempt | None = None
 
 
 class Fail(_Held, frozen=True):

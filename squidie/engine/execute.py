@@ -88,7 +88,7 @@ def _run(parts: Parts, holding: Holding, node: Node, action: Action, arguments: 
         output = canonical(action.encode(result), root="output", limit=parts.settings.max_body)
     except Exception as error:  # noqa: BLE001 - a result's own encoding may raise anything
         return _failure(parts, row, FailureCode.INVALID_OUTPUT, error)
-    return Complete(*_fence(row), output)
+    return Complete(*_fence(row), output, row)
 
 
 def _call(action: Action, arguments: dict[str, Any]) -> Any:

@@ -89,8 +89,8 @@ def _together(
         locked = {run_id: head for run_id, head in found.items() if not isinstance(head, HistoryError)}
         present = [command for command in commands if command.run_id in locked]
         whole = {command.run_id for command in present if may_end_run(command)}
-        keys = {command.key for command in present if isinstance(command, Complete) and command.run_id not in whole}
-        now, rows = attempts.decisive(parts.journal, connection, keys, whole)
+        ended = [each for each in present if isinstance(each, Complete) and each.run_id not in whole]
+        now, rows = attempts.decisive(parts.journal, connection, {each.key: each.row for each in ended}, whole)
         batch = Batch(locked, rows, now, max_claims=parts.settings.max_claims, handover=handover)
         verdicts = [_judge(parts, connection, batch, found.get(command.run_id), command) for command in commands]
         if not batch.finish(verdicts).write(parts.journal, connection):

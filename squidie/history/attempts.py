@@ -55,6 +55,11 @@ class OpenAttempt(msgspec.Struct, frozen=True):
         """The row after its claim has ended without an outcome."""
         return msgspec.structs.replace(self, lease=None, due_at=due_at, lost=self.lost + lost)
 
+    def until(self, lease_until: datetime) -> OpenAttempt:
+        """The row after its lease was renewed."""
+        lease = msgspec.structs.replace(self.lease, lease_until=lease_until) if self.lease is not None else None
+        return msgspec.structs.replace(self, lease=lease)
+
     def held(self, lease: Lease) -> OpenAttempt:
         """The row under a lease."""
         return msgspec.structs.replace(self, lease=lease)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from squidie.errors import HistoryError
 from squidie.history.attempts import AttemptKey, Lease, OpenAttempt
 from squidie.journal import heads
-from squidie.journal.arrays import Ints, Texts, Uuids
+from squidie.journal.arrays import Blobs, Ints, Texts, Times, Uuids
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -93,6 +93,19 @@ READ_ROWS = f"select {_ROW}, {{s}}.clock() as now from {{s}}.attempts a join {_K
 It locks nothing. A claimed row changes in two ways: by whoever holds its head, which is us, and by a renewal, which
 moves the lease's end only; and the statement that deletes the row asks for the claim once more. Only an expiry looks at
 the lease, and locks.
+"""
+
+LOOK = f"""
+select {{s}}.clock() as now, array_agg(k.n::integer) as held,
+    array_agg(k.n::integer) filter (where a.lease_until <> k.lease_until) as moved,
+    array_agg(a.lease_until) filter (where a.lease_until <> k.lease_until) as moved_to
+from unnest(:runs, :steps, :attempts, :claims, :tokens, :leases) with ordinality
+    as k(run_id, step, attempt, claim_id, token_hash, lease_until, n)
+join {{s}}.attempts a on {_ON_KEYS} and a.claim_id = k.claim_id and a.token_hash = k.token_hash
+"""
+"""The clock, and which of the rows at hand are still held by these claims; of them, whose lease was renewed meanwhile.
+
+It reads under the heads what `READ_ROWS` reads, and gives back numbers in place of rows.
 """
 
 LOCK_WHOLE = f"""
@@ -193,20 +206,51 @@ def still_held(journal: Journal, connection: Connection, rows: Collection[OpenAt
 
 
 def decisive(
-    journal: Journal, connection: Connection, keys: Collection[AttemptKey], whole: Collection[UUID]
+    journal: Journal,
+    connection: Connection,
+    settled: Mapping[AttemptKey, OpenAttempt | None],
+    whole: Collection[UUID],
 ) -> tuple[datetime, dict[AttemptKey, OpenAttempt]]:
-    """The database's clock, and the rows that a batch decides on.
+    """The database's clock, and the rows that a batch decides on. The heads are locked already.
 
-    Those of `keys` are read as they are, all rows of the `whole` runs are locked in key order. The heads are locked
-    already.
+    Those of `settled` are read as they are, and of those whose holder is at hand only whether it still holds them; all
+    rows of the `whole` runs are locked in key order.
     """
-    found: list[Any] = []
-    if keys:
-        found += connection.execute(journal.sql(READ_ROWS), _keys(keys)).all()
+    now: datetime | None = None
+    rows: dict[AttemptKey, OpenAttempt] = {}
+    if at_hand := [row for row in settled.values() if row is not None]:
+        now = _look(journal, connection, at_hand, rows)
+    if others := [key for key, row in settled.items() if row is None]:
+        now = _collect(connection.execute(journal.sql(READ_ROWS), _keys(others)).all(), rows) or now
     if whole:
-        found += connection.execute(journal.sql(LOCK_WHOLE), {"runs": Uuids(sorted(whole))}).all()
-    now = found[-1][-1] if found else clock(journal, connection)
-    return now, {row.key: row for row in map(_row, found)}
+        found = connection.execute(journal.sql(LOCK_WHOLE), {"runs": Uuids(sorted(whole))}).all()
+        now = _collect(found, rows) or now
+    return now or clock(journal, connection), rows
+
+
+def _collect(found: Sequence[Any], rows: dict[AttemptKey, OpenAttempt]) -> datetime | None:
+    for row in map(_row, found):
+        rows[row.key] = row
+    return found[-1][-1] if found else None
+
+
+def _look(
+    journal: Journal, connection: Connection, at_hand: list[OpenAttempt], rows: dict[AttemptKey, OpenAttempt]
+) -> datetime:
+    leases = [row.lease for row in at_hand if row.lease is not None]
+    given = {
+        **_keys(row.key for row in at_hand),
+        "claims": Uuids(lease.claim_id for lease in leases),
+        "tokens": Blobs(lease.token_hash for lease in leases),
+        "leases": Times(lease.lease_until for lease in leases),
+    }
+    found = connection.execute(journal.sql(LOOK), given).one()
+    for n in found.held or ():
+        rows[at_hand[n - 1].key] = at_hand[n - 1]
+    for n, lease_until in zip(found.moved or (), found.moved_to or (), strict=True):
+        rows[at_hand[n - 1].key] = at_hand[n - 1].until(lease_until)
+    now: datetime = found.now
+    return now
 
 
 def clock(journal: Journal, connection: Connection) -> datetime:

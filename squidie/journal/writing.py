@@ -86,19 +86,24 @@ select (select count(*) from gone) as gone, (select count(*) from freed) as free
 
 
 class Columns:
-    """Rows on their way into a statement, column by column."""
+    """Rows on their way into a statement, turned into columns at its end."""
 
     def __init__(self, **kinds: type[Column]) -> None:
-        self.columns: dict[str, Column] = {name: kind() for name, kind in kinds.items()}
-        self._appends = [column.append for column in self.columns.values()]
+        self._kinds = kinds
+        self._rows: list[tuple[Any, ...]] = []
 
     def add(self, *values: Any) -> None:
         """One row, in the order of the columns."""
-        for append, value in zip(self._appends, values, strict=True):
-            append(value)
+        self._rows.append(values)
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The rows as columns by name."""
+        values = zip(*self._rows, strict=True) if self._rows else ((),) * len(self._kinds)
+        return {name: kind(column) for (name, kind), column in zip(self._kinds.items(), values, strict=True)}
 
     def __len__(self) -> int:
-        return len(next(iter(self.columns.values())))
+        return len(self._rows)
 
 
 class Rows:

@@ -37,6 +37,14 @@ select a.claim_id from {s}.attempts a join unnest(:runs, :steps, :attempts) as k
 -- READ_ROWS
 select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.irreversible, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, {s}.clock() as now from {s}.attempts a join unnest(:runs, :steps, :attempts) as k(run_id, step, attempt) on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt;
 
+-- LOOK
+select {s}.clock() as now, array_agg(k.n::integer) as held,
+    array_agg(k.n::integer) filter (where a.lease_until <> k.lease_until) as moved,
+    array_agg(a.lease_until) filter (where a.lease_until <> k.lease_until) as moved_to
+from unnest(:runs, :steps, :attempts, :claims, :tokens, :leases) with ordinality
+    as k(run_id, step, attempt, claim_id, token_hash, lease_until, n)
+join {s}.attempts a on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt and a.claim_id = k.claim_id and a.token_hash = k.token_hash;
+
 -- LOCK_WHOLE
 select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.irreversible, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, {s}.clock() as now from {s}.attempts a
 where a.run_id = any(:runs) order by a.run_id, a.step, a.attempt for update of a;

@@ -31,3 +31,11 @@ def test_a_row_given_back_is_due_again_under_the_same_number():
 
     assert (freed.key, freed.lease, freed.due_at, freed.lost) == (ROW.key, None, after(5), 1)
     assert lost.lost == 2
+
+
+def test_a_renewal_moves_the_end_of_a_lease_and_nothing_else():
+    """4.7"""
+    renewed = Lease(UUID(int=1), TOKEN, "host:1:boot", NOON, after(60))
+
+    assert ROW.held(LEASE).until(after(60)) == ROW.held(renewed)
+    assert ROW.until(after(60)) == ROW
