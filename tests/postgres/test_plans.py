@@ -68,6 +68,8 @@ def touched(nodes, table="attempts"):
 def test_a_claim_reads_its_index_up_to_now(crowded):
     """B11: 20,000 undue rows of a higher priority are passed over inside the index."""
     squidie, connection = crowded
+    if connection.dialect.server_version_info < (18,):
+        pytest.skip("skipping over a priority inside an index came with PostgreSQL 18; older ones may read the table")
 
     nodes = plan(squidie, connection, attempts.CLAIM, CLAIM)
 
