@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from squidie.workflow.cron import EPOCH, interval, is_interval, latest_before, next_after
 from squidie.workflow.spec import Catchup, Overlap
@@ -108,6 +108,8 @@ def _caught_up(timing: Timing, windows: tuple[datetime, ...], on_time: tuple[dat
             return on_time or windows[-1:]
         case Catchup.SKIP:
             return on_time
+        case _:
+            assert_never(timing.catchup)
 
 
 def _count(timing: Timing, since: datetime, windows: tuple[datetime, ...]) -> int:
@@ -143,6 +145,8 @@ def plan(overlap: Overlap, windows: Sequence[datetime], *, queued: datetime | No
             return _queue(waiting, is_open=is_open)
         case Overlap.CANCEL_PREVIOUS:
             return Plan(waiting[-1:], cancels=is_open, skipped=len(waiting) - 1)
+        case _:
+            assert_never(overlap)
 
 
 def _queue(waiting: tuple[datetime, ...], *, is_open: bool) -> Plan:
