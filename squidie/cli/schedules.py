@@ -111,7 +111,9 @@ def run_now(reading: Reading, name: str, **given: Any) -> None:
 
 @schedules.command()
 @_NAME
-@click.option("--from", "start", required=True, metavar="AGE|TIME", help='The first window: "2d", or 2026-05-01T00:00Z.')
+@click.option(
+    "--from", "start", required=True, metavar="AGE|TIME", help='The first window: "2d", or 2026-05-01T00:00Z.'
+)
 @click.option("--to", "end", default="0s", metavar="AGE|TIME", help="Before this time; without it, until now.")
 @click.option("--apply", "is_applied", is_flag=True, help="Start the runs; without it they are only counted.")
 @click.option("--priority", default=200, show_default=True, help="Of their runs: 0 is the most urgent, 999 the least.")

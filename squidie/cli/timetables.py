@@ -23,7 +23,9 @@ _STATES = {"on": "[green]on[/]", "paused": "[yellow]paused[/]", "orphaned": "[re
 def print_list(screen: Screen, found: Sequence[Shown]) -> None:
     """One line a schedule, and under it what to beware of."""
     if not found:
-        screen.print("No schedules. Declare cron(...) or every(...), or create one; squidie schedules sync writes them.")
+        screen.print(
+            "No schedules. Declare cron(...) or every(...), or create one; squidie schedules sync writes them."
+        )
         return
     columns: list[tuple[str, dict[str, Any]]] = [
         ("NAME", {}),
@@ -104,7 +106,12 @@ def _print_changes(screen: Screen, found: Shown) -> None:
         return
     screen.print("", "[dim]changes[/]")
     rows = [
-        (stamp(each["at"]), each["verb"], escape(_who(each["by"].get("actor"))), escape(each["by"].get("comment") or ""))
+        (
+            stamp(each["at"]),
+            each["verb"],
+            escape(_who(each["by"].get("actor"))),
+            escape(each["by"].get("comment") or ""),
+        )
         for each in found.changes
     ]
     screen.table([("AT, UTC", {}), ("WHAT", {}), ("WHO", {}), ("WHY", {"ratio": 1})], rows)

@@ -1,8 +1,8 @@
 """Every window once, whatever happens to beats, broker and database meanwhile (B45, B46, T05, T06).
 
 Three beats, one of them killed every second; eight sweepers; Redis gone for a sixth of the time; all connections to
-Postgres cut again and again. SQUIDIE_CHAOS_SECONDS says how long (20), SQUIDIE_CHAOS_STOCK=1 lets Celery's own scheduler
-suffer the same beside it, for the table.
+Postgres cut again and again. SQUIDIE_CHAOS_SECONDS says how long (20); SQUIDIE_CHAOS_STOCK=1 lets three beats with
+Celery's own scheduler suffer the same beside it, for the table.
 """
 
 from __future__ import annotations
@@ -39,10 +39,12 @@ from chaos_flows import EverySecond  # noqa: E402
 SECONDS = float(os.environ.get("SQUIDIE_CHAOS_SECONDS", "20"))
 WITH_STOCK = bool(os.environ.get("SQUIDIE_CHAOS_STOCK"))
 BEATS, SWEEPERS = 3, 8
-CUT = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+CUT = """
+select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+"""
 OPENED = """
-select (f.body->>'window')::timestamptz as due, extract(epoch from f.at - (f.body->>'window')::timestamptz)::float8 as lag
-from squidie.facts f where f.kind = 'run_started' order by 1
+with opened as (select at, (body->>'window')::timestamptz as due from squidie.facts where kind = 'run_started')
+select due, extract(epoch from at - due)::float8 as lag from opened order by 1
 """
 
 
@@ -73,7 +75,10 @@ class Arrivals:
 
     def _consume(self) -> None:
         while not self._over.is_set():
-            with suppress(redis_client.RedisError), redis_client.Redis.from_url(self._url, socket_timeout=2) as connection:
+            with (
+                suppress(redis_client.RedisError),
+                redis_client.Redis.from_url(self._url, socket_timeout=2) as connection,
+            ):
                 while not self._over.is_set():
                     if connection.blpop(["stock"], timeout=0.5):
                         self.at.append(time.time())

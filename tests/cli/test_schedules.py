@@ -116,7 +116,9 @@ def test_a_backfill_counts_before_it_does_anything(told, squidie):
     told("sync")
     given = ("backfill", "night", "--from", "2026-03-01T00:00Z", "--to", "2026-03-11T00:00Z")
 
-    assert "10 windows, 2026-03-01 01:30:00 to 2026-03-10 01:30:00 UTC; 0 have a run, 10 would be started." in told(*given)
+    assert "10 windows, 2026-03-01 01:30:00 to 2026-03-10 01:30:00 UTC; 0 have a run, 10 would be started." in told(
+        *given
+    )
     assert squidie.list_runs().runs == ()
     assert "10 started" in told(*given, "--apply", "--as", "ada")
     assert "10 have a run, 0 would be started" in told(*given)

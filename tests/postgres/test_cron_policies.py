@@ -21,7 +21,9 @@ def squidie(make, bells):
 
 def only(squidie, workflow, trigger):
     """Leave this schedule alone."""
-    change(squidie, "update {s}.schedules set paused_at = now() where workflow || trigger <> :it", it=workflow + trigger)
+    change(
+        squidie, "update {s}.schedules set paused_at = now() where workflow || trigger <> :it", it=workflow + trigger
+    )
 
 
 def opened(squidie, trigger):
@@ -66,8 +68,7 @@ def test_a_run_that_was_caught_up_knows_it(squidie, clock):
 
     work_off(squidie)
     seen = [
-        squidie.run(row.run_id).result(1)
-        for row in query(squidie, "select run_id from {s}.runs order by started_at")
+        squidie.run(row.run_id).result(1) for row in query(squidie, "select run_id from {s}.runs order by started_at")
     ]
     assert [(each["catchup"], each["cause"], each["late_by"]) for each in seen] == [
         (False, "tick", 0.0),

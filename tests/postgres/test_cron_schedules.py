@@ -33,6 +33,12 @@ def runs(squidie):
     return query(squidie, "select run_id, trigger, status from {s}.runs order by started_at, run_id")
 
 
+def declared(*triggers, **options):
+    """The workflow as another version of the code has it."""
+    parts = {"payload": Daily.payload, "triggers": triggers, "note": step(note, queue="elsewhere", **options)}
+    return type("Daily", (Workflow,), parts)
+
+
 def recorded(squidie):
     return query(squidie, "select verb, receipt->>'actor' as actor from {s}.schedule_changes order by id")
 
@@ -153,7 +159,7 @@ def test_what_is_refused_in_code_is_refused_at_run_time(squidie, schedules, wron
 
 
 def test_an_expression_that_never_fires_is_told_so(schedules):
-    with pytest.raises(Exception, match="never comes|never fires"):
+    with pytest.raises(Exception, match=r"never comes|never fires"):
         schedules.create(Daily, "extra", "0 0 31 4 *", input={"day": "x"})
 
 
@@ -200,9 +206,7 @@ def test_a_paused_schedule_opens_nothing_says_so_and_fills_nothing_in(squidie, s
 
 def test_a_deploy_leaves_the_pause_alone(make, schedules):
     schedules.pause("night", reason="quiet")
-    edited = type("Daily", (Workflow,), {
-        "payload": Daily.payload, "triggers": [cron("night", "0 3 * * *", input={"day": "x"})], "note": step(note),
-    })  # fmt: skip
+    edited = declared(cron("night", "0 3 * * *", input={"day": "x"}))
 
     assert make(edited).schedules.sync() == {"Daily.night": "changed"}
 
@@ -212,7 +216,7 @@ def test_a_deploy_leaves_the_pause_alone(make, schedules):
 
 # ---------------------------------------------------------------- the code
 def test_a_trigger_that_vanished_stops_and_is_shown_as_orphaned(make, squidie, schedules, clock):
-    without = type("Daily", (Workflow,), {"payload": Daily.payload, "triggers": [every("new", "1h", input={"day": "x"})], "note": step(note)})  # fmt: skip
+    without = declared(every("new", "1h", input={"day": "x"}))
     newer = make(without)
 
     assert newer.schedules.sync() == {"Daily.new": "created", "Daily.night": "orphaned"}
@@ -230,7 +234,7 @@ def test_a_trigger_that_vanished_stops_and_is_shown_as_orphaned(make, squidie, s
 
 def test_code_that_still_has_the_trigger_takes_it_back(make, squidie, schedules, clock):
     """Old and new code side by side, as in any deploy: whoever knows a trigger serves it."""
-    bare = type("Daily", (Workflow,), {"payload": Daily.payload, "triggers": [cron("other", "@yearly", input={"day": "x"})], "note": step(note)})  # fmt: skip
+    bare = declared(cron("other", "@yearly", input={"day": "x"}))
     make(bare).tick()
     assert schedules.show("night").state == "orphaned"
 
@@ -459,9 +463,7 @@ def test_the_definition_may_change_and_the_window_stays_one_run(make, squidie, s
     """9.2: also after the queue and the definition changed."""
     clock(TWO)
     squidie.tick()
-    drifted = type("Daily", (Workflow,), {
-        "payload": Daily.payload, "triggers": Daily.triggers, "note": step(note, queue="elsewhere", irreversible=True),
-    })  # fmt: skip
+    drifted = declared(*Daily.triggers, irreversible=True)
     other = make(drifted, queue="elsewhere")
 
     again = other.start_cron(drifted, window_start=TWO, window_end=TWO + DAY)

@@ -103,7 +103,9 @@ def test_an_interval_is_counted_from_its_start_and_never_drifts():
 
 
 @given(
-    st.sampled_from(["* * * * *", "*/7 * * * *", "0 * * * *", "30 2 * * *", "0 0 29 2 *", "15 3 * * SUN", "@every 95m"]),
+    st.sampled_from(
+        ["* * * * *", "*/7 * * * *", "0 * * * *", "30 2 * * *", "0 0 29 2 *", "15 3 * * SUN", "@every 95m"]
+    ),
     st.sampled_from(["UTC", "Europe/Oslo", "America/New_York", "Australia/Lord_Howe"]),
     st.sampled_from(list(Catchup)),
     st.timedeltas(timedelta(0), timedelta(days=730)).map(NOON.__add__),
