@@ -34,7 +34,7 @@ def ls(reading: Reading) -> None:
     if reading.as_json:
         reading.document("squidie.schedules/1", {"schedules": found})
         return
-    from squidie.cli.timetables import print_list  # noqa: PLC0415 (rich, only where it is used)
+    from squidie.cli.timetables import print_list
 
     print_list(reading.screen, found)
 
@@ -50,7 +50,7 @@ def show(reading: Reading, name: str, *, number: int, last: int) -> None:
     if reading.as_json:
         reading.document("squidie.schedule/1", found)
         return
-    from squidie.cli.timetables import print_one  # noqa: PLC0415 (likewise)
+    from squidie.cli.timetables import print_one
 
     print_one(reading.screen, found)
 
@@ -66,7 +66,7 @@ def next_times(reading: Reading, name: str, *, number: int, timezone: str | None
     if reading.as_json:
         reading.document("squidie.schedule.next/1", {"next": found})
         return
-    from squidie.cli.timetables import print_moments  # noqa: PLC0415 (likewise)
+    from squidie.cli.timetables import print_moments
 
     print_moments(reading.screen, found)
 
