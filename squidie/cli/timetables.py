@@ -43,6 +43,7 @@ def print_list(screen: Screen, found: Sequence[Shown]) -> None:
 def _line(each: Shown) -> tuple[str, ...]:
     when = f"{each.words} {each.schedule.timezone}"
     last = _SIGNS.get(each.fires[0].status, escape(each.fires[0].status or "")) if each.fires else ""
+    last += f", {each.missed} of {len(each.fires)} without a run" if each.missed else ""
     return escape(each.name), escape(when), _next(each), last, _STATES[each.state]
 
 

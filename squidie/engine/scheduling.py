@@ -117,7 +117,7 @@ class Schedules(Generic[Handle]):
                 return found or schedule
             if found is not None:
                 raise InvalidTransition(f"schedule {schedule.name}", "there already", "be created")
-            return self._written(connection, schedule, by)
+            return self._written(connection, schedule, by, is_new=True)
 
     def change(
         self,
@@ -267,9 +267,11 @@ class Schedules(Generic[Handle]):
             self._record(connection, found, by, {})
             return schedules.find(self._parts.journal, connection, found.workflow, found.trigger) or found
 
-    def _written(self, connection: Connection, schedule: Schedule, by: Receipt) -> Schedule:
+    def _written(self, connection: Connection, schedule: Schedule, by: Receipt, *, is_new: bool = False) -> Schedule:
         next_at = schedule.timing.after(attempts.clock(self._parts.journal, connection))
-        schedules.write(self._parts.journal, connection, schedule, next_at)
+        was_new = schedules.write(self._parts.journal, connection, schedule, next_at)
+        if is_new and not was_new:  # somebody was first, since we looked
+            raise InvalidTransition(f"schedule {schedule.name}", "there already", "be created")
         self._record(connection, schedule, by, said_of(schedule))
         return schedules.find(self._parts.journal, connection, schedule.workflow, schedule.trigger) or schedule
 

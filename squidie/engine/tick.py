@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from squidie.decide.commands import Start
     from squidie.decide.windows import Due, Plan
     from squidie.engine.parts import Parts
     from squidie.journal.schedules import Schedule
@@ -77,7 +78,8 @@ def _open_one(parts: Parts, passed: set[str]) -> bool:
         if schedule is None:
             return False
         try:
-            _advance(parts, connection, schedule)
+            with parts.journal.transaction(connection):  # all of it, or nothing
+                _advance(parts, connection, schedule)
         except JournalBusy as error:
             passed.add(schedule.name)
             log.info("%s waits for a run that somebody holds: %s", schedule.name, error)
@@ -92,9 +94,10 @@ def _advance(parts: Parts, connection: Connection, schedule: Schedule) -> None:
     if schedule.overlap is not Overlap.ALLOW:
         open_runs = schedules.still_open(parts.journal, connection, open_runs)
     chosen = plan(schedule.overlap, found.windows, queued=schedule.queued_at, is_open=bool(open_runs))
-    if chosen.cancels:
+    commands, refused = _commands(parts, schedule, chosen.opens, now)
+    if chosen.cancels and commands:
         _end(parts, connection, schedule, open_runs, chosen.opens[0])
-    opened, refused = _open(parts, connection, schedule, chosen.opens, now)
+    opened = _open(parts, connection, schedule, commands)
     left = {} if refused is None else {"refused": (len(chosen.opens) - len(opened), refused.code)}
     skipped, why = _left_out(schedule, found, chosen, left)
     schedules.move_on(
@@ -111,21 +114,27 @@ def _advance(parts: Parts, connection: Connection, schedule: Schedule) -> None:
     )
 
 
-def _open(
-    parts: Parts, connection: Connection, schedule: Schedule, windows: Sequence[datetime], now: datetime
-) -> tuple[list[UUID], Refused | None]:
-    """The runs of these windows, those that existed too; and why others could not be."""
-    commands, refused = [], None
+def _commands(
+    parts: Parts, schedule: Schedule, windows: Sequence[datetime], now: datetime
+) -> tuple[list[Start], Refused | None]:
+    """What starts the runs of these windows; and why others cannot be started."""
+    commands: list[Start] = []
+    refused = None
     for window in windows:
         try:
             commands.append(start_of_window(parts, schedule, window, fired_at=now))
         except Refused as error:
             refused = error
             log.error("window %s of %s could not be opened: %s", window_name(window), schedule.name, error)  # noqa: TRY400
+    return commands, refused
+
+
+def _open(parts: Parts, connection: Connection, schedule: Schedule, commands: Sequence[Start]) -> list[UUID]:
+    """The runs, those that existed too."""
     for verdict in begin(parts, commands, host=connection) if commands else ():
         if verdict.created:
             log.info("%s opened run %s", schedule.name, verdict.command.run_id)
-    return [command.run_id for command in commands], refused
+    return [command.run_id for command in commands]
 
 
 def _end(parts: Parts, connection: Connection, schedule: Schedule, open_runs: Sequence[UUID], window: datetime) -> None:

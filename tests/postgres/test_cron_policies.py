@@ -185,6 +185,33 @@ def test_nothing_is_opened_where_the_end_of_the_run_before_cannot_be_written(squ
     assert state(squidie, "cancel_previous").next_at == NOON + 2 * MINUTE
 
 
+def test_a_cancellation_is_undone_where_the_next_run_must_wait(squidie, clock, monkeypatch):
+    minutes(squidie, clock, "cancel_previous", 1)
+    clock(NOON + 2 * MINUTE)
+
+    def busy(*_, **__):
+        raise JournalBusy("somebody has the window")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("squidie.engine.tick.begin", busy)
+        assert squidie.tick() == 0.05
+    assert opened(squidie, "cancel_previous") == [(1, "running")]
+
+    squidie.tick()
+    assert opened(squidie, "cancel_previous") == [(1, "cancelled"), (2, "running")]
+
+
+def test_nothing_is_cancelled_for_a_window_that_is_refused(squidie, clock):
+    minutes(squidie, clock, "cancel_previous", 1)
+    change(squidie, "update {s}.schedules set input = '{\"unknown\": 1}' where trigger = 'cancel_previous'")
+    clock(NOON + 2 * MINUTE)
+
+    squidie.tick()
+
+    assert opened(squidie, "cancel_previous") == [(1, "running")]
+    assert state(squidie, "cancel_previous").skipped_why == "1 refused: invalid_payload"
+
+
 def test_a_run_asked_for_by_hand_counts_when_windows_overlap(squidie, clock):
     minutes(squidie, clock, "skip")
     squidie.schedules.run_now("Overlapping.skip")
