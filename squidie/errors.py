@@ -6,7 +6,7 @@
      |  |   InvalidArgument, InvalidPayload, InvalidTrigger, InvalidSpec, InvalidSchedule,
      |  |   UnstorableValue > PayloadTooLarge
      |  + NotFound      nothing by that name                                        (exit 3)
-     |  |   RunNotFound, StepNotFound, WorkflowNotFound
+     |  |   RunNotFound, StepNotFound, WorkflowNotFound, ScheduleNotFound
      |  + Conflict      somebody was first, or the state moved                      (exit 4)
      |  |   KeyReused, InvalidTransition
      |  + Blocked       a safety gate                                               (exit 5)
@@ -179,6 +179,17 @@ class WorkflowNotFound(NotFound):
         hint = f"declared here: {', '.join(known)}" if known else "pass workflows=[...] to Squidie(...)"
         super().__init__(
             f"there is no workflow named {workflow!r}", hint=hint, details={"workflow": workflow, "known": known}
+        )
+
+
+class ScheduleNotFound(NotFound):
+    """There is no schedule by that name. `details`: `schedule`, `known`."""
+
+    def __init__(self, schedule: str, known: Iterable[str] = ()) -> None:
+        known = sorted(known)
+        hint = f"known: {', '.join(known)}" if known else "none was synchronised yet: `squidie schedules sync`"
+        super().__init__(
+            f"there is no schedule named {schedule!r}", hint=hint, details={"schedule": schedule, "known": known}
         )
 
 

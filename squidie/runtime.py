@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from squidie import delivery as deliveries
 from squidie.engine import asking, ids, requests
 from squidie.engine.claim import claim
+from squidie.engine.delivered import Delivered, is_skipped
 from squidie.engine.parts import Parts
 from squidie.engine.presence import Presence
 from squidie.engine.requests import Request, queue_name
+from squidie.engine.scheduling import Schedules
 from squidie.engine.sweep import Sweeper, SweepReport, child_died, sweep
 from squidie.engine.tick import tick
 from squidie.engine.turn import Draining, Turn, TurnReport
@@ -103,6 +105,7 @@ class Squidie:
         journal = Journal(database, schema, lock_timeout=self.settings.lock_timeout)
         self.delivery = deliveries.find(delivery)
         self._parts = Parts(journal, self.settings, self.registry, self.delivery, queue_name(queue))
+        self.schedules = Schedules(self._parts, lambda run_id, created: Run(self, run_id, created=created))
         ids.boot()
         asking.renew_after_fork(self._parts)
         self.delivery.attach(self)
@@ -183,6 +186,30 @@ class Squidie:
             each if isinstance(each, SquidieError) else self._run_or_error(next(verdicts), partial=partial)
             for each in asked
         ]
+
+    def start_cron(
+        self,
+        workflow: type[Workflow] | str,
+        trigger: str | None = None,
+        *,
+        signal_id: str | None = None,
+        window_start: datetime | None = None,
+        window_end: datetime | None = None,
+        on_duplicate: str = "return_existing",
+        actor: Any = None,
+        session: Any = None,
+        connection: Connection | None = None,
+    ) -> Run | None:
+        """A cron trigger's run, for a scheduler of somebody else's: any number of deliveries make one.
+
+        Its identity is the window, as for our own ticks, or the `signal_id`, which wins over a window. A duplicate is
+        answered by the run that exists, or by None with `on_duplicate="skip_duplicate"`. Raises `InvalidSchedule`.
+        """
+        is_silent = is_skipped(on_duplicate)
+        delivered = Delivered(workflow, trigger, signal_id=signal_id, window=(window_start, window_end))
+        command = delivered.command(self._parts, self.now(), actor)
+        run = self._run(asking.start(self._parts, [command], session, connection, strict=True)[0])
+        return None if is_silent and not run.created else run
 
     def cancel(
         self,

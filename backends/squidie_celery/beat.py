@@ -19,7 +19,8 @@ from squidie_celery.station import station_of
 
 log = logging.getLogger("squidie.beat")
 
-LONGEST_WAIT = 1.0  # also how soon a new or edited schedule is seen
+LONGEST_WAIT = 1.0  # where schedules cannot be listened to, also how soon a new or edited one is seen
+BREATH = 0.001  # after a sleep beat looks whether to save its file; ours is inside the tick
 BOUNDS = {"socket_timeout": 5, "socket_connect_timeout": 5}
 
 
@@ -33,10 +34,15 @@ class Scheduler(PersistentScheduler):
     _windows_failed = _broker_failed = False
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Open due windows, then send due entries if there is a broker; how long to sleep."""
+        """Open due windows, send due entries if there is a broker, and wait here: a changed schedule ends the wait."""
         until_window = self._open_windows()
         until_entry = super().tick(*args, **kwargs) if self._broker_answers() else LONGEST_WAIT
-        return max(0.0, min(until_window, until_entry, LONGEST_WAIT))
+        wait = min(until_window, until_entry, LONGEST_WAIT)
+        if wait <= 0:
+            return 0.0
+        if self._ear.wait(wait):
+            self._look_at = 0.0
+        return BREATH
 
     @property
     def info(self) -> str:
@@ -63,9 +69,15 @@ class Scheduler(PersistentScheduler):
         """Beat's row in the fleet, by which `squidie doctor` knows that it is alive."""
         return station_of(self.app).squidie.presence("beat")
 
+    @cached_property
+    def _ear(self) -> Any:
+        return station_of(self.app).squidie.schedules.ear()
+
     def close(self) -> None:
         """Once, at the end: what the stock scheduler saves, and the row."""
         super().close()
+        if "_ear" in self.__dict__:
+            self._ear.close()
         if "_presence" in self.__dict__:
             self._presence.leave()
 

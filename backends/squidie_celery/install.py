@@ -1,4 +1,7 @@
-"""Squidie in a Celery app, the host's or one of its own: one task, one bootstep of the worker.
+"""Squidie in a Celery app, the host's or one of its own: two tasks, one bootstep of the worker.
+
+`squidie.wake` is the only bell. `squidie.tick` is there for hosts whose beat has a scheduler of its own: nothing of
+Squidie's ever sends it.
 
 Nothing of the host's is overridden.
 """
@@ -11,6 +14,7 @@ from squidie.errors import InvalidConfig
 from squidie_celery.process import Process
 from squidie_celery.station import Station
 from squidie_celery.tasks import register
+from squidie_celery.ticking import register as register_tick
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -33,5 +37,6 @@ def install(app: Celery, squidie: Any) -> Any:
     if hasattr(squidie.delivery, "bind"):
         squidie.delivery.bind(app)
     register(app.squidie_station)
+    register_tick(app.squidie_station)
     app.steps["worker"].add(Process)
     return squidie

@@ -60,7 +60,7 @@ create table facts (
 );
 create function refuse_change() returns trigger language plpgsql as $$
 begin
-    raise exception 'facts are insert-only: % is refused', tg_op using errcode = 'restrict_violation';
+    raise exception '% are insert-only: % is refused', tg_table_name, tg_op using errcode = 'restrict_violation';
 end $$;
 create trigger facts_are_insert_only before update or delete or truncate on facts
     for each statement execute function refuse_change();
@@ -107,13 +107,54 @@ create table schedules (
     expression text not null,
     timezone text not null,
     input json not null,
-    enabled boolean not null default true,
+    catchup text not null default 'latest' constraint schedules_catchup check (catchup in ('latest', 'skip', 'all')),
+    catchup_max integer,
+    overlap text not null default 'allow'
+        constraint schedules_overlap check (overlap in ('allow', 'skip', 'queue_one', 'cancel_previous')),
+    jitter double precision not null default 0,
+    starts timestamptz,
+    ends timestamptz,
+    origin text not null default 'code' constraint schedules_origin check (origin in ('code', 'runtime')),
+    paused_at timestamptz,
+    paused_by json,
+    paused_why text,
+    orphaned_at timestamptz,
+    over_at timestamptz,  -- there is no window any more
+    enabled boolean not null generated always as (num_nonnulls(paused_at, orphaned_at, over_at) = 0) stored,
     next_at timestamptz,
     last_at timestamptz,
+    queued_at timestamptz,  -- the window that waits for the run before it
+    open_runs uuid[] not null default '{}',  -- those that may not have ended, for what overlaps
+    skipped bigint not null default 0,
+    skipped_at timestamptz,
+    skipped_why text,
     synced_at timestamptz not null,
     primary key (workflow, trigger)
 );
 create index schedules_next on schedules (next_at) where enabled;
+create function tell_schedules() returns trigger language plpgsql as $$
+begin
+    perform pg_notify(tg_table_schema || '.schedules', '');
+    return null;
+end $$;
+create trigger schedules_are_told after insert or delete
+    or update of expression, timezone, starts, ends, paused_at, orphaned_at on schedules
+    for each statement execute function tell_schedules();  -- not for the ticks themselves
+
+create table schedule_changes (
+    id bigint generated always as identity primary key,
+    workflow text not null,
+    trigger text not null,
+    verb text not null,
+    key text,
+    digest text not null,
+    at timestamptz not null,
+    receipt json not null,
+    change json not null
+);
+create unique index schedule_changes_key on schedule_changes (workflow, trigger, verb, key) where key is not null;
+create trigger schedule_changes_are_insert_only before update or delete or truncate on schedule_changes
+    for each statement execute function refuse_change();
 
 create table workers (
     owner text primary key,
@@ -131,7 +172,8 @@ create table workers (
 """
 
 DOWN = """
-drop table workers, schedules, dead_letters, attempts, facts, runs, definitions;
+drop table workers, schedule_changes, schedules, dead_letters, attempts, facts, runs, definitions;
+drop function tell_schedules();
 drop function refuse_change();
 drop function clock();
 """

@@ -20,6 +20,7 @@ COMMANDS = {
     "start": ("squidie.cli.act:start", "Start a run, or many."),
     "run": ("squidie.cli.act:run", "Start a run and wait; the exit code is its result."),
     "cancel": ("squidie.cli.act:cancel", "End runs now."),
+    "schedules": ("squidie.cli.schedules:schedules", "Look at schedules, pause them, fill in what was missed."),
     "worker": ("squidie.cli.work:worker", "Work off queues without a broker."),
     "migrate": ("squidie.cli.admin:migrate", "Create or upgrade the journal's schema."),
     "doctor": ("squidie.cli.doctor:doctor", "Check everything that can be wrong around Squidie."),

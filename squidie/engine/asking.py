@@ -9,7 +9,7 @@ import inspect
 import os
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from squidie.engine.batch import Verdict
     from squidie.engine.parts import Parts
 
+T = TypeVar("T")
 PAUSES = (0.05, 0.3)
 """Seconds before the second and the third try. A host's own transaction is the host's to try again."""
 
@@ -38,13 +39,13 @@ def start(
 ) -> list[Verdict]:
     """Start these runs, in the host's transaction where it gives one."""
     host = host_of(session, connection)
-    return _persist(lambda: begin(parts, commands, host=host, session=session, strict=strict), host)
+    return persist(lambda: begin(parts, commands, host=host, session=session, strict=strict), host)
 
 
 def cancel(parts: Parts, command: Cancel, session: Any, connection: Connection | None) -> None:
     """Cancel a run. Asked twice with one key, it answers the second time as it did the first."""
     host = host_of(session, connection)
-    verdict = _persist(lambda: transact(parts, [command], host=host, session=session), host)[0]
+    verdict = persist(lambda: transact(parts, [command], host=host, session=session), host)[0]
     if isinstance(verdict.error, InvalidTransition) and _was_ours(parts, command, host):
         return
     if verdict.error is not None:
@@ -80,7 +81,8 @@ def renew_after_fork(parts: Parts) -> None:
     os.register_at_fork(after_in_child=renew)
 
 
-def _persist(ask: Callable[[], list[Verdict]], host: Connection | None) -> list[Verdict]:
+def persist(ask: Callable[[], T], host: Connection | None) -> T:
+    """Ask, and where the connection was lost ask again, unless it was the host's."""
     for pause in PAUSES if host is None else ():
         try:
             return ask()

@@ -14,13 +14,11 @@ from uuid import UUID
 import msgspec
 
 from squidie.decide.commands import Cancel, Start
-from squidie.decide.windows import window_name
 from squidie.engine import ids
 from squidie.errors import InvalidArgument, InvalidTrigger, UnstorableValue, WorkflowNotFound
 from squidie.history.canonical import canonical
 from squidie.history.chain import EPOCH
 from squidie.history.facts import Receipt
-from squidie.workflow.cron import window_input
 from squidie.workflow.durations import seconds
 from squidie.workflow.payload import admit, is_clock
 
@@ -54,7 +52,7 @@ def start_of(parts: Parts, workflow: Any, payload: Any, request: Request, *, now
 
     `now` reads the database's clock, and is asked only where the request needs it.
     """
-    spec = _spec(parts, workflow)
+    spec = spec_of(parts, workflow)
     trigger = trigger_of(spec, request.trigger)
     given = {} if payload is None else payload
     stored, digest = _payload(parts, spec, trigger, given, now)
@@ -66,44 +64,10 @@ def start_of(parts: Parts, workflow: Any, payload: Any, request: Request, *, now
         payload=stored,
         queue=queue_name(request.queue) if request.queue is not None else parts.default_queue,
         by=receipt("start", digest, request),
-        priority=_priority(request.priority),
+        priority=priority_of(request.priority),
         at=_at(request, now),
         key=_key(request.key),
         attributes=_attributes(request.attributes),
-    )
-
-
-def start_of_window(
-    parts: Parts, workflow: str, trigger_name: str, *, window: datetime, end: datetime, fired_at: datetime
-) -> Start:
-    """The command that opens one cron window. The window is the run's id, so any number of deliverers make one run."""
-    spec = parts.registry.spec(workflow)
-    trigger = trigger_of(spec, trigger_name)
-    given = admit(
-        _fields(spec, trigger),
-        window_input(trigger.input, window, end),
-        now=fired_at,
-        timezone=trigger.timezone,
-    )
-    payload = canonical(given, root="payload", limit=parts.settings.max_body)
-    schedule = {
-        "trigger": trigger.name,
-        "expression": trigger.expression,
-        "timezone": trigger.timezone,
-        "window": {"start": window.isoformat(), "end": end.isoformat()},
-        "fired_at": fired_at.isoformat(),
-        "late_by": (fired_at - window).total_seconds(),
-    }
-    return Start(
-        run_id=ids.keyed_run_id("window", None, workflow, trigger.name, window_name(window)),
-        spec=spec,
-        definition=parts.definitions.declared(workflow),
-        trigger=trigger.name,
-        payload=payload,
-        queue=parts.default_queue,
-        by=Receipt(verb="start_cron", digest=window_name(window), request_id=ids.request_id()),
-        window=window_name(window),
-        schedule=schedule,
     )
 
 
@@ -167,7 +131,7 @@ def receipt(verb: str, digest: str, request: Request, *, comment: str | None = N
     )
 
 
-def _spec(parts: Parts, workflow: Any) -> Spec:
+def spec_of(parts: Parts, workflow: Any) -> Spec:
     """The graph of a workflow given by name or as its class, if it is declared here."""
     name = workflow if isinstance(workflow, str) else getattr(getattr(workflow, "spec", None), "name", None)
     if not isinstance(name, str):
@@ -225,7 +189,8 @@ def _key(key: Any) -> str | None:
     return key
 
 
-def _priority(priority: Any) -> int:
+def priority_of(priority: Any) -> int:
+    """A run's priority, or `InvalidArgument`."""
     if not isinstance(priority, int) or isinstance(priority, bool) or not 0 <= priority <= 999:
         raise InvalidArgument("priority", "is a whole number from 0 (most urgent) to 999")
     return priority

@@ -9,10 +9,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Boolean, Column, DateTime, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
 from squidie.history.lifecycle import RunStatus
+from squidie.workflow.spec import Catchup, Overlap
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -101,10 +115,40 @@ schedules = Table(
     Column("expression", Text, nullable=False),
     Column("timezone", Text, nullable=False),
     Column("input", JSON, nullable=False),
+    Column("catchup", Text, nullable=False),
+    Column("catchup_max", Integer),
+    Column("overlap", Text, nullable=False),
+    Column("jitter", Double, nullable=False),
+    Column("starts", TIME),
+    Column("ends", TIME),
+    Column("origin", Text, nullable=False),
+    Column("paused_at", TIME),
+    Column("paused_by", JSON),
+    Column("paused_why", Text),
+    Column("orphaned_at", TIME),
+    Column("over_at", TIME),
     Column("enabled", Boolean, nullable=False),
     Column("next_at", TIME),
     Column("last_at", TIME),
+    Column("queued_at", TIME),
+    Column("open_runs", ARRAY(Uuid), nullable=False),
+    Column("skipped", BigInteger, nullable=False),
+    Column("skipped_at", TIME),
+    Column("skipped_why", Text),
     Column("synced_at", TIME, nullable=False),
+)
+schedule_changes = Table(
+    "schedule_changes",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("workflow", Text, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("key", Text),
+    Column("digest", Text, nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("receipt", JSON, nullable=False),
+    Column("change", JSON, nullable=False),
 )
 workers = Table(
     "workers",
@@ -132,3 +176,5 @@ def one_of(column: str, states: type[StrEnum]) -> str:
 
 CHECKS["runs_status"] = one_of("status", RunStatus)
 CHECKS["attempts_kind"] = "kind in ('step')"
+CHECKS["schedules_catchup"] = one_of("catchup", Catchup)
+CHECKS["schedules_overlap"] = one_of("overlap", Overlap)

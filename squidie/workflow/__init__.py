@@ -1,7 +1,7 @@
 """What should happen: declare a workflow in Python, and get it as plain, checked data."""
 
 from squidie.workflow.checks import Issue, validate_spec
-from squidie.workflow.dsl import Workflow, cron, manual, step, to_spec
+from squidie.workflow.dsl import Workflow, cron, every, manual, step, to_spec
 from squidie.workflow.fingerprint import fingerprint
 from squidie.workflow.retry import Retry
 from squidie.workflow.spec import Edge, Node, Outcome, PayloadField, Spec, Trigger
@@ -24,6 +24,7 @@ __all__ = [
     "Trigger",
     "Workflow",
     "cron",
+    "every",
     "fingerprint",
     "manual",
     "step",

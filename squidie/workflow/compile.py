@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec.structs import replace
+
 from squidie.errors import UnstorableValue
 from squidie.workflow.binding import bind_all
 from squidie.workflow.callables import Action, examine
 from squidie.workflow.checks import judge, read
 from squidie.workflow.contracts import fields_of
+from squidie.workflow.durations import seconds
 from squidie.workflow.flow import Flow, Step, as_flow
 from squidie.workflow.issues import NAME, Issue, distinct
 from squidie.workflow.mapping import Path, parse_path
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 SETTINGS = frozenset({"name", "version", "triggers", "spec", "actions"})
 """Attributes of a workflow that are never steps. `flow` may be one: a flow of a single step."""
 OPTIONS = frozenset({"input", "output", "retry", "queue", "priority", "irreversible", "replayable"})
+POLICIES = ("catchup", "catchup_max", "overlap", "jitter", "starts", "ends")
 NO_ACTION = "unnamed:unnamed"
 
 
@@ -178,6 +182,17 @@ def _payload(cls: type, issues: list[Issue]) -> tuple[Any, ...] | None:
     return None if wrong or _setting(cls, "payload") is None else fields
 
 
+def add_trigger(spec: Spec, draft: Any) -> tuple[Trigger | None, tuple[Issue, ...]]:
+    """A trigger that was written after its workflow, judged as if it stood there; and what is wrong with it."""
+    issues: list[Issue] = []
+    given, found = read(replace(spec, triggers=(_trigger(draft, issues),)))
+    issues += found
+    if given is not None:
+        issues += [issue for issue in judge(given) if issue.path.startswith("triggers")]
+    trigger = given.triggers[0] if given is not None and given.triggers else None
+    return trigger, distinct(issues)
+
+
 def _triggers(cls: type, issues: list[Issue]) -> tuple[Trigger, ...]:
     declared = _setting(cls, "triggers") or ()
     declared = declared if isinstance(declared, list | tuple) else (declared,)
@@ -206,7 +221,20 @@ def _trigger(draft: Any, issues: list[Issue]) -> Trigger:
         expression=draft.expression,
         timezone=getattr(draft.timezone, "key", draft.timezone),
         input=filled,
+        **_policies(draft, path, issues),
     )
+
+
+def _policies(draft: Any, path: str, issues: list[Issue]) -> dict[str, Any]:
+    """A cron trigger's options, as the spec keeps them; what was not given has the spec's default."""
+    given = {name: value for name in POLICIES if (value := getattr(draft, name, None)) is not None}
+    if "jitter" in given:
+        try:
+            given["jitter"] = seconds(given["jitter"], allow_zero=True)
+        except ValueError as error:
+            issues.append(Issue(f"{path}.jitter", "invalid_schedule_policy", str(error)))
+            del given["jitter"]
+    return given
 
 
 def _given(name: str, step: Step, issues: list[Issue]) -> dict[str, Path]:

@@ -1,21 +1,26 @@
 """When a cron trigger fires: window arithmetic without a clock.
 
-Expressions have five fields, or one of five names. Fixed times follow Debian's cron across daylight saving: a local
-time that does not exist fires once at the jump, one that happens twice fires once; intervals within the hour go on by
-the real time.
+Expressions have five fields, or one of five names, or are intervals such as `@every 90s`. Fixed times follow Debian's
+cron across daylight saving: a local time that does not exist fires once at the jump, one that happens twice fires once;
+times of the hour go on by the real time, and intervals know no local clock.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from squidie.workflow.durations import seconds
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from squidie.workflow.durations import Duration
 
 NAMES = {
     "@hourly": "0 * * * *",
@@ -25,6 +30,9 @@ NAMES = {
     "@yearly": "0 0 1 1 *",
 }
 WINDOW = ("window.start", "window.end")
+EVERY = "@every "
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SHORTEST = 1.0
 _FIELDS = re.compile(r"[0-9A-Za-z*,/#-]{1,120}( [0-9A-Za-z*,/#-]{1,120}){4}\Z")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}\Z")
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -40,10 +48,13 @@ def normalise(expression: str) -> str:
     if not isinstance(expression, str) or len(expression) > 600:
         raise ValueError("a cron expression is text of five fields")
     text = " ".join(expression.split())
+    if is_interval(f"{text} "):
+        return interval_expression(_interval(text))
     if text.startswith("@"):
         if text.lower() not in NAMES:
             raise ValueError(
-                f"of the names only {', '.join(NAMES)} are known; there is no moment when a fleet of workers boots"
+                f"of the names only {', '.join(NAMES)} and {EVERY}90s are known; "
+                "there is no moment when a fleet of workers boots"
             )
         return NAMES[text.lower()]
     if not _FIELDS.match(text):
@@ -75,8 +86,39 @@ def zone(name: str) -> ZoneInfo:
         raise ValueError("there is no such time zone on this machine (the package tzdata brings them all)") from None
 
 
-def next_after(expression: str, timezone: str, after: datetime) -> datetime:
+def interval_expression(duration: Duration) -> str:
+    """The expression of an interval; for what is no duration, one that `normalise` refuses with the reason."""
+    try:
+        found = f"{round(seconds(duration), 6):.6f}".rstrip("0").rstrip(".")
+    except ValueError:
+        return f"{EVERY}{duration}" if isinstance(duration, str) else EVERY
+    return f"{EVERY}{found}s"
+
+
+@lru_cache(maxsize=256)
+def _interval(expression: str) -> timedelta:
+    """The interval of an expression; `ValueError` where it is none, or too short for anybody to keep up with."""
+    found = seconds(expression[len(EVERY) :])
+    if found < SHORTEST:
+        raise ValueError(f"an interval is at least {SHORTEST:g} second")
+    return timedelta(seconds=found)
+
+
+def is_interval(expression: str) -> bool:
+    """Whether windows follow an interval, and no calendar."""
+    return expression.lower().startswith(EVERY)
+
+
+def interval(expression: str) -> timedelta:
+    """The length of an interval's windows."""
+    return _interval(expression)
+
+
+def next_after(expression: str, timezone: str, after: datetime, anchor: datetime = EPOCH) -> datetime:
     """The first window later than `after` (aware), in UTC. The expression may be any that `normalise` takes."""
+    if is_interval(expression):
+        every = _interval(expression)
+        return _utc(anchor + ((after - anchor) // every + 1) * every)
     text, local = NAMES.get(expression.lower(), expression), zone(timezone)
     found = _first(text, local, after, after)
     jump = _jump(local, after - timedelta(hours=1), found)
@@ -109,12 +151,18 @@ def _jump(local: ZoneInfo, low: datetime, high: datetime) -> datetime | None:
     return high.replace(microsecond=0) - timedelta(seconds=1)
 
 
-def latest_before(expression: str, timezone: str, before: datetime, *, inclusive: bool = False) -> datetime:
+def latest_before(
+    expression: str, timezone: str, before: datetime, anchor: datetime = EPOCH, *, inclusive: bool = False
+) -> datetime:
     """The last window earlier than `before` (aware), in UTC; with `inclusive`, at it or earlier.
 
     Going backwards across a change of the local clock may name a window that going forwards does not, so what is found
     is walked up to from behind.
     """
+    if is_interval(expression):
+        every = _interval(expression)
+        found = anchor + (before - anchor) // every * every
+        return _utc(found if inclusive or found < before else found - every)
     text, local = NAMES.get(expression.lower(), expression), zone(timezone)
     end = before + timedelta(microseconds=1) if inclusive else before
     guess = _utc(next(CronSim(text, end.astimezone(_tz(local)), reverse=True)))

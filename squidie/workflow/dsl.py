@@ -6,10 +6,11 @@ A subclass of `Workflow` is compiled to a `Spec` where it is written, or refused
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from squidie.errors import InvalidArgument, InvalidSpec
 from squidie.workflow.compile import compile_class, has_parts
+from squidie.workflow.cron import interval_expression
 from squidie.workflow.flow import Step
 from squidie.workflow.issues import errors
 from squidie.workflow.retry import Retry
@@ -17,12 +18,14 @@ from squidie.workflow.spec import Spec, TriggerKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from squidie.workflow import spec as plain
     from squidie.workflow.callables import Action
+    from squidie.workflow.durations import Duration
 
-__all__ = ["Retry", "Step", "TriggerDraft", "Workflow", "cron", "manual", "step", "to_spec"]
+__all__ = ["Retry", "Step", "TriggerDraft", "Workflow", "cron", "every", "manual", "step", "to_spec"]
 
 
 def step(
@@ -63,6 +66,12 @@ class TriggerDraft:
     expression: str | None = None
     timezone: str | ZoneInfo = "UTC"
     input: Any = field(default_factory=dict)
+    catchup: Any = None
+    catchup_max: Any = None
+    overlap: Any = None
+    jitter: Any = None
+    starts: Any = None
+    ends: Any = None
 
 
 def manual(name: str, payload: Any = None) -> TriggerDraft:
@@ -77,9 +86,42 @@ def cron(
     timezone: str | ZoneInfo = "UTC",
     input: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the spec
     payload: Any = None,
+    catchup: Literal["latest", "skip", "all"] = "latest",
+    catchup_max: int | None = None,
+    overlap: Literal["allow", "skip", "queue_one", "cancel_previous"] = "allow",
+    jitter: Duration | None = None,
+    starts: datetime | None = None,
+    ends: datetime | None = None,
 ) -> TriggerDraft:
-    """A trigger that time pulls. `input` is the payload of such a run: literals, or `{"from": "window.start"}`."""
-    return TriggerDraft(name, TriggerKind.CRON, payload, expression, timezone, {} if input is None else input)
+    """A trigger that time pulls. `input` is the payload of such a run: literals, or `{"from": "window.start"}`.
+
+    `catchup` says what becomes of windows that nobody was there to open: the `"latest"` opens, none (`"skip"`), or
+    `"all"`, at most the last `catchup_max`. `overlap` says what becomes of a window while a run of this trigger is
+    still open. `jitter` spreads the first steps over a duration. Windows lie in `starts <= window < ends`.
+    """
+    return TriggerDraft(
+        name,
+        TriggerKind.CRON,
+        payload,
+        expression,
+        timezone,
+        {} if input is None else input,
+        catchup,
+        catchup_max,
+        overlap,
+        jitter,
+        starts,
+        ends,
+    )
+
+
+def every(name: str, duration: Duration, **options: Any) -> TriggerDraft:
+    """A trigger that time pulls once each `duration` (`"90s"`, a `timedelta`), with the options of `cron`.
+
+    Window k is at anchor + k durations, never "after the last one", which would drift. The anchor is `starts`; without
+    it, the beginning of 1970, so that `every("tick", "15m")` is at :00, :15, :30 and :45.
+    """
+    return cron(name, interval_expression(duration), **options)
 
 
 class Workflow:

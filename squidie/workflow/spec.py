@@ -6,6 +6,7 @@ z_][A-Za-z0-9_]*`, at most 64 long.
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
@@ -38,6 +39,23 @@ class TriggerKind(StrEnum):
 
     MANUAL = "manual"
     CRON = "cron"
+
+
+class Catchup(StrEnum):
+    """Which of the windows that were missed are opened when somebody looks again: the latest, none, or all."""
+
+    LATEST = "latest"
+    SKIP = "skip"
+    ALL = "all"
+
+
+class Overlap(StrEnum):
+    """What becomes of a window that is due while a run of the same schedule is open."""
+
+    ALLOW = "allow"
+    SKIP = "skip"
+    QUEUE_ONE = "queue_one"
+    CANCEL_PREVIOUS = "cancel_previous"
 
 
 class Backoff(StrEnum):
@@ -88,7 +106,12 @@ class PayloadField(_Data, frozen=True, kw_only=True):
 
 
 class Trigger(_Data, frozen=True, kw_only=True):
-    """What may start a run. `payload` narrows the workflow's contract; None takes it as it is."""
+    """What may start a run. `payload` narrows the workflow's contract; None takes it as it is.
+
+    The rest is for cron: `expression` has five fields, or is `@daily` and the like, or `@every 90s`. `catchup_max`
+    bounds the windows that `all` opens at once. `jitter` (seconds) delays the first steps, not the window. Windows lie
+    in `starts <= window < ends`.
+    """
 
     name: str
     kind: TriggerKind = TriggerKind.MANUAL
@@ -96,6 +119,12 @@ class Trigger(_Data, frozen=True, kw_only=True):
     expression: str | None = None
     timezone: str = "UTC"
     input: dict[str, Any] = msgspec.field(default_factory=dict)
+    catchup: Catchup = Catchup.LATEST
+    catchup_max: int | None = None
+    overlap: Overlap = Overlap.ALLOW
+    jitter: float = 0.0
+    starts: datetime | None = None
+    ends: datetime | None = None
 
 
 class Node(_Data, frozen=True, kw_only=True):

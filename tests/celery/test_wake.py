@@ -68,7 +68,7 @@ def test_installing_changes_no_setting_and_doing_it_twice_adds_nothing(host: Cel
     assert install(host, squidie) is install(host, squidie) is squidie
 
     assert {key: host.conf[key] for key in host.conf} == before
-    assert [name for name in host.tasks if "squidie" in name] == ["squidie.wake"]
+    assert [name for name in host.tasks if "squidie" in name] == ["squidie.wake", "squidie.tick"]
     assert len(host.steps["worker"]) == 1
 
 

@@ -80,6 +80,8 @@ def test_every_command_of_a_page_can_be_typed(page):
     for program, *words in commands(page):
         if program == "squidie":
             command = group.get_command(click.Context(group), words[0])
+            if isinstance(command, click.Group):
+                command = command.get_command(click.Context(command), words[1])
             assert command is not None, words
             known = {option for each in command.params for option in each.opts}
             assert {word for word in words if word.startswith("-")} <= known, words

@@ -138,7 +138,7 @@ def test_a_changed_input_leaves_the_time_alone(make, squidie, clock):
 def test_a_schedule_that_is_off_opens_nothing(squidie, clock):
     clock(EVENING)
     squidie.tick()
-    change(squidie, "update {s}.schedules set enabled = false")
+    change(squidie, "update {s}.schedules set paused_at = now()")
 
     clock(TWO)
 

@@ -11,14 +11,19 @@ from squidie.workflow.checks import places
 from squidie.workflow.checks.payload import field_issues
 from squidie.workflow.issues import NAME, NAME_RULE, Issue
 from squidie.workflow.payload import admit
-from squidie.workflow.spec import TriggerKind
+from squidie.workflow.spec import Catchup, Trigger, TriggerKind
 from squidie.workflow.values import json_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from squidie.workflow.spec import Spec, Trigger
+    from squidie.workflow.spec import Spec
 
+MOST_AT_ONCE = 1000
+"""Windows that one look opens: one commit."""
+
+LONGEST_JITTER = 24 * 3600.0
+POLICIES = ("catchup", "catchup_max", "overlap", "jitter", "starts", "ends")
 _SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -47,8 +52,42 @@ def names_are_unique(spec: Spec) -> Iterable[Issue]:
 def only_cron_has_a_schedule(spec: Spec) -> Iterable[Issue]:
     """An expression that is never looked at would deceive its reader."""
     for path, trigger in places.triggers(spec):
-        if trigger.kind is TriggerKind.MANUAL and (trigger.expression is not None or trigger.input):
-            yield Issue(path, "invalid_trigger", "is manual: an expression or an input belongs to a cron trigger")
+        told = trigger.expression is not None or trigger.input or _policies(trigger)
+        if trigger.kind is TriggerKind.MANUAL and told:
+            said = "is manual: an expression, an input or a policy belongs to a cron trigger"
+            yield Issue(path, "invalid_trigger", said)
+
+
+def _policies(trigger: Trigger) -> bool:
+    """Whether the trigger says anything about its windows."""
+    plain = Trigger(name=trigger.name)
+    return any(getattr(trigger, name) != getattr(plain, name) for name in POLICIES)
+
+
+def policies_make_sense(spec: Spec) -> Iterable[Issue]:
+    """What cannot be meant is refused where it is written."""
+    for path, trigger in places.triggers(spec):
+        if trigger.kind is TriggerKind.CRON:
+            for field, why in policy_problems(trigger):
+                yield Issue(f"{path}.{field}", "invalid_schedule_policy", why)
+
+
+def policy_problems(trigger: Trigger) -> Iterator[tuple[str, str]]:
+    """The fields of a cron trigger that contradict themselves or each other, each with the reason."""
+    most = trigger.catchup_max
+    if most is not None and trigger.catchup is not Catchup.ALL:
+        yield "catchup_max", 'goes with catchup="all"'
+    elif most is not None and not 1 <= most <= MOST_AT_ONCE:
+        yield "catchup_max", f"is a whole number from 1 to {MOST_AT_ONCE}"
+    if not 0 <= trigger.jitter <= LONGEST_JITTER:
+        yield "jitter", "is a duration from 0 to 24h"
+    aware = True
+    for field, at in (("starts", trigger.starts), ("ends", trigger.ends)):
+        if at is not None and at.tzinfo is None:
+            aware = False
+            yield field, "is a datetime with a time zone"
+    if aware and trigger.starts is not None and trigger.ends is not None and trigger.starts >= trigger.ends:
+        yield "ends", "is later than starts"
 
 
 def expressions_fire(spec: Spec) -> Iterable[Issue]:
@@ -120,5 +159,6 @@ RULES = (
     only_cron_has_a_schedule,
     expressions_fire,
     zones_exist,
+    policies_make_sense,
     cron_inputs_satisfy_the_contract,
 )

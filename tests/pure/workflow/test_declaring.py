@@ -1,6 +1,7 @@
 """Declaring a workflow in Python: the algebra of `>>`, options, triggers, inheritance, issues (1.1 to 1.6)."""
 
 import functools
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,13 +14,14 @@ from squidie.workflow import (
     Spec,
     Workflow,
     cron,
+    every,
     manual,
     step,
     to_spec,
     validate_spec,
 )
 from squidie.workflow.issues import Issue, Severity, errors
-from squidie.workflow.spec import Backoff
+from squidie.workflow.spec import Backoff, Catchup, Overlap
 
 
 def f(): ...
@@ -282,3 +284,31 @@ def test_a_cron_trigger_without_its_input_is_refused():
 
 def test_warnings_do_not_refuse():
     assert errors([Issue("edges", "no_fallback", "may end here", Severity.WARNING)]) == ()
+
+
+def test_a_cron_trigger_says_what_becomes_of_its_windows():
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    options = {"catchup": "all", "catchup_max": 7, "overlap": "queue_one", "jitter": "5m", "starts": start}
+
+    (trigger,) = declare(triggers=[cron("nightly", "@daily", **options)], a=step(f)).spec.triggers
+
+    assert (trigger.catchup, trigger.catchup_max, trigger.overlap) == (Catchup.ALL, 7, Overlap.QUEUE_ONE)
+    assert (trigger.jitter, trigger.starts, trigger.ends) == (300.0, start, None)
+    assert Spec.from_json(declare(triggers=[trigger], a=step(f)).spec.to_json()).triggers == (trigger,)
+
+
+@pytest.mark.parametrize(
+    ("duration", "expression"),
+    [("15m", "@every 900s"), (1, "@every 1s"), (1.5, "@every 1.5s"), (timedelta(days=1), "@every 86400s")],
+)
+def test_every_is_an_interval(duration, expression):
+    (trigger,) = declare(triggers=[every("often", duration, overlap="skip")], a=step(f)).spec.triggers
+
+    assert (trigger.expression, trigger.overlap) == (expression, Overlap.SKIP)
+
+
+@pytest.mark.parametrize("duration", ["", "often", "0.5s", 0, None, timedelta(0), float("nan")])
+def test_every_needs_a_duration_of_a_second_at_least(duration):
+    assert refused(triggers=[every("often", duration)], a=step(f)) == {
+        ("triggers.often.expression", "invalid_cron_expression")
+    }

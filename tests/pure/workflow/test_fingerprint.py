@@ -1,9 +1,12 @@
 """The identity of a definition (1.3)."""
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 
 from squidie.workflow import Edge, Node, Retry, Spec, Trigger, Workflow, fingerprint, manual, step
+from squidie.workflow.spec import Overlap
 
 
 def load(order_id: int) -> dict:
@@ -52,6 +55,8 @@ def test_the_fingerprint_of_a_known_spec_stays_what_it_is():
         {"name": "Other"},
         {"edges": ()},
         {"triggers": (Trigger(name="begin"),)},
+        {"triggers": (Trigger(name="start", overlap=Overlap.SKIP),)},
+        {"triggers": (Trigger(name="start", starts=datetime(2026, 1, 1, tzinfo=UTC)),)},
         {"payload": ()},
         {"version": "2"},
         {"nodes": (Parcel.spec.nodes[0], Node(name="pack", action="other:pack"))},

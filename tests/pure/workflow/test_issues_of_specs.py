@@ -92,6 +92,22 @@ ALONE = [
     ("triggers.nightly.expression", "invalid_cron_expression", changed(triggers__more={**CRON, "expression": None})),
     ("triggers.nightly.timezone", "invalid_timezone", changed(triggers__more={**CRON, "timezone": "Europe/Atlantis"})),
     ("triggers.nightly.timezone", "invalid_timezone", changed(triggers__more={**CRON, "timezone": "../etc/passwd"})),
+    *(
+        (f"triggers.nightly.{field}", "invalid_schedule_policy", changed(triggers__more={**CRON, **policy}))
+        for field, policy in (
+            ("catchup", {"catchup": "some"}),
+            ("catchup_max", {"catchup_max": 5}),
+            ("catchup_max", {"catchup": "all", "catchup_max": 0}),
+            ("catchup_max", {"catchup": "all", "catchup_max": "many"}),
+            ("overlap", {"overlap": "queue"}),
+            ("jitter", {"jitter": "5s"}),
+            ("jitter", {"jitter": -1}),
+            ("starts", {"starts": "2026-01-01T00:00:00"}),
+            ("ends", {"ends": "tomorrow"}),
+            ("ends", {"starts": "2026-01-02T00:00:00Z", "ends": "2026-01-02T00:00:00Z"}),
+        )
+    ),
+    ("triggers.placed", "invalid_trigger", changed(triggers__0={"name": "placed", "overlap": "skip"})),
     ("triggers.nightly.input.order_id", "incomplete_trigger_input", changed(triggers__more={**CRON, "input": {}})),
     (
         "triggers.nightly.input.order_id",

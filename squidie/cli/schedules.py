@@ -1,0 +1,165 @@
+"""`squidie schedules …`: what fires when, what it opened, and the hands that stop, start and fill in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from squidie.cli.reading import Reading, moment, read_command
+
+if TYPE_CHECKING:
+    from squidie.engine.backfill import Backfill
+    from squidie.journal.schedules import Schedule
+
+_NAME = click.argument("name", metavar="NAME")
+_ACTOR = click.option("--as", "actor", metavar="WHO", help="Who does it; it is kept.")
+_KEY = click.option("--key", help="Makes it idempotent: the same key is the same request.")
+_REASON = click.option("--reason", help="Why; it is kept.")
+
+
+@click.group()
+def schedules() -> None:
+    """Look at schedules, pause them, run them now, fill in what was missed.
+
+    NAME is Workflow.trigger; either half alone will do where only one fits.
+    """
+
+
+@schedules.command()
+@read_command
+def ls(reading: Reading) -> None:
+    """List schedules: in words, the next time, and what became of the last one."""
+    found = reading.setup.on_journal().schedules.survey()
+    if reading.as_json:
+        reading.document("squidie.schedules/1", {"schedules": found})
+        return
+    from squidie.cli.timetables import print_list
+
+    print_list(reading.screen, found)
+
+
+@schedules.command()
+@_NAME
+@click.option("-n", "number", default=5, show_default=True, help="So many times to come.")
+@click.option("--last", default=10, show_default=True, help="So many windows that have come.")
+@read_command
+def show(reading: Reading, name: str, *, number: int, last: int) -> None:
+    """Show one schedule: its times, its last windows and their runs, who changed it, and what to beware of."""
+    found = reading.setup.on_journal().schedules.show(name, next=number, last=last)
+    if reading.as_json:
+        reading.document("squidie.schedule/1", found)
+        return
+    from squidie.cli.timetables import print_one
+
+    print_one(reading.screen, found)
+
+
+@schedules.command("next")
+@_NAME
+@click.option("-n", "number", default=5, show_default=True, help="So many.")
+@click.option("--tz", "timezone", metavar="ZONE", help="On the clock of this zone instead of the schedule's.")
+@read_command
+def next_times(reading: Reading, name: str, *, number: int, timezone: str | None) -> None:
+    """Say when it fires next: in UTC and on the local clock."""
+    found = reading.setup.on_journal().schedules.next(name, number, timezone=timezone)
+    if reading.as_json:
+        reading.document("squidie.schedule.next/1", {"next": found})
+        return
+    from squidie.cli.timetables import print_moments
+
+    print_moments(reading.screen, found)
+
+
+@schedules.command()
+@_NAME
+@click.option("--reason", required=True, help="Why; it is kept.")
+@_ACTOR
+@_KEY
+@read_command
+def pause(reading: Reading, name: str, **given: Any) -> None:
+    """Open no windows until it is resumed. Runs that are open go on."""
+    _said(reading, reading.setup.on_journal().schedules.pause(name, **given), "paused")
+
+
+@schedules.command()
+@_NAME
+@_REASON
+@_ACTOR
+@_KEY
+@read_command
+def resume(reading: Reading, name: str, **given: Any) -> None:
+    """Open windows again, from now on; what the pause left out is for `backfill`."""
+    _said(reading, reading.setup.on_journal().schedules.resume(name, **given), "resumed")
+
+
+@schedules.command("run-now")
+@_NAME
+@_REASON
+@_ACTOR
+@_KEY
+@read_command
+def run_now(reading: Reading, name: str, **given: Any) -> None:
+    """Start a run with the schedule's input, now, paused or not; its windows open at their times all the same."""
+    run = reading.setup.with_code().schedules.run_now(name, **given)
+    if reading.as_json:
+        reading.document("squidie.start/1", {"id": str(run.id), "short_id": run.id.hex[-6:], "created": run.created})
+        return
+    said = "started" if run.created else "exists already, under the same key"
+    reading.screen.print(f"[green]✓[/] {run.id.hex[-6:]} {said}", f"  [dim]{run.id}[/]")
+
+
+@schedules.command()
+@_NAME
+@click.option(
+    "--from", "start", required=True, metavar="AGE|TIME", help='The first window: "2d", or 2026-05-01T00:00Z.'
+)
+@click.option("--to", "end", default="0s", metavar="AGE|TIME", help="Before this time; without it, until now.")
+@click.option("--apply", "is_applied", is_flag=True, help="Start the runs; without it they are only counted.")
+@click.option("--priority", default=200, show_default=True, help="Of their runs: 0 is the most urgent, 999 the least.")
+@_REASON
+@_ACTOR
+@_KEY
+@read_command
+def backfill(reading: Reading, name: str, *, start: str, end: str, is_applied: bool, **given: Any) -> None:
+    """Open the windows of the past that have no run. Without --apply it says how many there are."""
+    squidie = reading.setup.with_code()
+    since = moment(reading.setup, start, past=True)
+    until = squidie.now() if end == "0s" else moment(reading.setup, end, past=True)
+    found = squidie.schedules.backfill(name, since, until, preview=not is_applied, **given)
+    if reading.as_json:
+        reading.document("squidie.backfill/1", found)
+    else:
+        reading.screen.print(*_counted(found))
+
+
+@schedules.command()
+@read_command
+def sync(reading: Reading) -> None:
+    """Make the schedules what the code says. Workers and beats do so by themselves when they start."""
+    changed = reading.setup.with_code().schedules.sync()
+    if reading.as_json:
+        reading.document("squidie.sync/1", {"changed": changed})
+        return
+    for name, what in changed.items():
+        reading.screen.print(f"[green]✓[/] {name} {what}")
+    if not changed:
+        reading.screen.note("Nothing to do: the schedules are what the code says.")
+
+
+def _said(reading: Reading, schedule: Schedule, what: str) -> None:
+    if reading.as_json:
+        reading.document("squidie.schedule.changed/1", {"name": schedule.name, "state": schedule.state})
+    else:
+        reading.screen.print(f"[green]✓[/] {schedule.name} {what}")
+
+
+def _counted(found: Backfill) -> list[str]:
+    if not found.windows:
+        return [f"{found.schedule} has no window in this range."]
+    span = f"{found.first:%Y-%m-%d %H:%M:%S} to {found.last:%Y-%m-%d %H:%M:%S} UTC"
+    there = f"{found.windows:,} windows, {span}; {found.existing:,} have a run"
+    if found.preview:
+        left = found.windows - found.existing
+        return [f"{there}, {left:,} would be started.", "Nothing was done: --apply starts them." if left else ""]
+    return [f"[green]✓[/] {found.started:,} started", f"  [dim]{there} before[/]"]
