@@ -121,6 +121,7 @@ class Squidie:
         run_id: UUID | str | None = None,
         queue: str | None = None,
         priority: int = 100,
+        partition: str | None = None,
         at: datetime | None = None,
         after: Any = None,
         attributes: Mapping[str, Any] | None = None,
@@ -134,8 +135,9 @@ class Squidie:
         It is on disk when this returns; with `session=` or `connection=`, when the host's transaction commits.
 
         `key` makes it idempotent: the same key and payload give the same run, another payload is `KeyReused`. `at` (an
-        aware datetime) or `after` (a duration) delays the first steps. Raises `InvalidPayload`, `InvalidArgument`,
-        `InvalidTrigger`, `WorkflowNotFound`, `UnstorableValue`, `JournalUnavailable`; then nothing was written.
+        aware datetime) or `after` (a duration) delays the first steps. `partition` (a tenant, say) is kept with the run
+        and belongs to its key's identity. Raises `InvalidPayload`, `InvalidArgument`, `InvalidTrigger`,
+        `WorkflowNotFound`, `UnstorableValue`, `JournalUnavailable`; then nothing was written.
         """
         request = Request(
             trigger=trigger,
@@ -143,6 +145,7 @@ class Squidie:
             run_id=run_id,
             queue=queue,
             priority=priority,
+            partition=partition,
             at=at,
             after=after,
             attributes=attributes,

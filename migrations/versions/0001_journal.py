@@ -114,6 +114,7 @@ create table schedules (
     jitter double precision not null default 0,
     starts timestamptz,
     ends timestamptz,
+    partition text,
     origin text not null default 'code' constraint schedules_origin check (origin in ('code', 'runtime')),
     paused_at timestamptz,
     paused_by json,

@@ -66,6 +66,7 @@ def print_one(screen: Screen, found: Shown) -> None:
         ("when", f"{found.words} ({schedule.expression}) {schedule.timezone}"),
         ("policies", f"{policies} · overlap {schedule.overlap}" + _jitter(schedule.jitter)),
         ("within", " to ".join(stamp(at) or "open" for at in (schedule.starts, schedule.ends))),
+        ("partition", schedule.partition or ""),
         ("source", "the code" if schedule.origin == "code" else "made at run time"),
         ("paused", _paused(found)),
         ("waiting", f"window {stamp(schedule.queued_at)}" if schedule.queued_at else ""),

@@ -38,7 +38,7 @@ class Delivered:
         if self.signal_id is None and self.window is not None:
             start, end = self.window
             return start_of_window(parts, schedule, start, end=end, fired_at=now, cause=Cause.DELIVERED)
-        identity = ("signal", None, schedule.workflow, schedule.trigger, self.signal_id)
+        identity = ("signal", schedule.partition, schedule.workflow, schedule.trigger, self.signal_id)
         by = receipt("start_cron", sha256("\x1f".join(map(str, identity)).encode()).hexdigest(), Request(actor=actor))
         told = {"cause": Cause.DELIVERED.value, "signal_id": self.signal_id}
         run_id = ids.keyed_run_id(*identity)

@@ -5,7 +5,6 @@ Nothing is written here, and no value is repeated in an error.
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from squidie.history.canonical import canonical
 from squidie.history.chain import EPOCH
 from squidie.history.facts import Receipt
 from squidie.workflow.durations import seconds
+from squidie.workflow.issues import QUEUE, QUEUE_RULE
 from squidie.workflow.payload import admit, is_clock
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from squidie.engine.parts import Parts
     from squidie.workflow.spec import PayloadField, Spec, Trigger
 
-_QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MOST_KEY = 255
 
 
@@ -40,6 +39,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     run_id: Any = None
     queue: str | None = None
     priority: int = 100
+    partition: Any = None
     at: Any = None
     after: Any = None
     attributes: Any = None
@@ -65,6 +65,7 @@ def start_of(parts: Parts, workflow: Any, payload: Any, request: Request, *, now
         queue=queue_name(request.queue) if request.queue is not None else parts.default_queue,
         by=receipt("start", digest, request),
         priority=priority_of(request.priority),
+        partition=_partition(request.partition),
         at=_at(request, now),
         key=_key(request.key),
         attributes=_attributes(request.attributes),
@@ -94,7 +95,7 @@ def trigger_of(spec: Spec, name: str | None) -> Trigger:
 
 def queue_name(name: Any, argument: str = "queue") -> str:
     """A queue's name, or `InvalidArgument`."""
-    if not isinstance(name, str) or not _QUEUE.fullmatch(name) or name.startswith("unacked"):
+    if not isinstance(name, str) or not QUEUE.match(name) or name.startswith("unacked"):
         reason = (
             "letters, digits, '_', '.', '-', at most 64, beginning with a letter or digit, "
             "and not 'unacked…', which is the broker's own"
@@ -173,7 +174,7 @@ def _run_id(spec: Spec, trigger: Trigger, request: Request) -> UUID:
     if request.run_id is not None:
         return as_uuid(request.run_id)
     if request.key is not None:
-        return ids.keyed_run_id("key", None, spec.name, trigger.name, _key(request.key))
+        return ids.keyed_run_id("key", _partition(request.partition), spec.name, trigger.name, _key(request.key))
     return ids.run_id()
 
 
@@ -187,6 +188,12 @@ def _key(key: Any) -> str | None:
     except UnstorableValue as error:
         raise InvalidArgument("key", str(error.details["reason"])) from None
     return key
+
+
+def _partition(partition: Any) -> str | None:
+    if partition is not None and (not isinstance(partition, str) or not QUEUE.match(partition)):
+        raise InvalidArgument("partition", QUEUE_RULE)
+    return partition
 
 
 def priority_of(priority: Any) -> int:

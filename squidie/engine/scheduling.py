@@ -25,7 +25,7 @@ from squidie.engine.sync import said_of, sync
 from squidie.engine.windows import Cause, start_outside
 from squidie.errors import InvalidArgument, InvalidSchedule, InvalidSpec, InvalidTransition, KeyReused, ScheduleNotFound
 from squidie.journal import attempts, schedules
-from squidie.journal.schedules import Origin, Schedule, declared
+from squidie.journal.schedules import DECLARED, Origin, Schedule, declared
 from squidie.workflow.compile import add_trigger
 from squidie.workflow.dsl import cron
 
@@ -41,17 +41,6 @@ if TYPE_CHECKING:
     from squidie.workflow.spec import Spec
 
 Handle = TypeVar("Handle")
-CHANGEABLE = (
-    "expression",
-    "timezone",
-    "input",
-    "catchup",
-    "catchup_max",
-    "overlap",
-    "jitter",
-    "starts",
-    "ends",
-)
 
 
 class Schedules(Generic[Handle]):
@@ -130,8 +119,8 @@ class Schedules(Generic[Handle]):
     ) -> Schedule:
         """Other times, input or policies for a schedule that was made at run time. New times start from now."""
         known = self._find(name)
-        if unknown := sorted(set(options) - set(CHANGEABLE)):
-            raise InvalidArgument(unknown[0], f"a schedule has {', '.join(CHANGEABLE)}")
+        if unknown := sorted(set(options) - set(DECLARED)):
+            raise InvalidArgument(unknown[0], f"a schedule has {', '.join(DECLARED)}")
         by = self._receipt("change", options, actor, reason, key)
         with self._changing(known.workflow, known.trigger, by) as (connection, found, is_repeated):
             if found is None:
@@ -139,7 +128,7 @@ class Schedules(Generic[Handle]):
             if is_repeated:
                 return found
             _belongs_to_operators(found)
-            before = {field: getattr(found, field) for field in CHANGEABLE}
+            before = {field: getattr(found, field) for field in DECLARED}
             spec = self._parts.registry.spec(found.workflow)
             return self._written(connection, _valid(spec, found.trigger, before | options), by)
 
@@ -187,7 +176,7 @@ class Schedules(Generic[Handle]):
         """
         known = self._find(name)
         by = self._receipt("run_now", {"schedule": known.name}, actor, reason, key)
-        identity = ("run_now", None, known.workflow, known.trigger, key)
+        identity = ("run_now", known.partition, known.workflow, known.trigger, key)
         run_id = ids.run_id() if key is None else ids.keyed_run_id(*identity)
 
         def run_now() -> Handle:
@@ -281,8 +270,8 @@ class Schedules(Generic[Handle]):
 
 def _valid(spec: Spec, name: str, options: dict[str, Any]) -> Schedule:
     """The schedule, or `InvalidSpec` with everything that is wrong."""
-    if unknown := sorted(set(options) - set(CHANGEABLE)):
-        raise InvalidArgument(unknown[0], f"a schedule has {', '.join(CHANGEABLE)}")
+    if unknown := sorted(set(options) - set(DECLARED)):
+        raise InvalidArgument(unknown[0], f"a schedule has {', '.join(DECLARED)}")
     trigger, issues = add_trigger(spec, cron(name, **options))
     if trigger is None or issues:
         raise InvalidSpec(spec.name, issues)

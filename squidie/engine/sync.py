@@ -11,7 +11,7 @@ import msgspec
 from squidie.engine import ids
 from squidie.history.facts import Receipt
 from squidie.journal import attempts, schedules
-from squidie.journal.schedules import Ours, declared
+from squidie.journal.schedules import DECLARED, Ours, declared
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -53,8 +53,7 @@ def sync(parts: Parts) -> list[tuple[str, str]]:
 
 def said_of(schedule: Schedule) -> dict[str, Any]:
     """What a change says that the schedule is from now on."""
-    fields = ("expression", "timezone", "input", "catchup", "catchup_max", "overlap", "jitter", "starts", "ends")
-    found: dict[str, Any] = msgspec.to_builtins({name: getattr(schedule, name) for name in fields})
+    found: dict[str, Any] = msgspec.to_builtins({name: getattr(schedule, name) for name in DECLARED})
     return found
 
 

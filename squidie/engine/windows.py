@@ -83,7 +83,7 @@ def start_outside(
 
 def window_id(schedule: Schedule, window: datetime) -> UUID:
     """The id of the run of this window, whether there is one or not."""
-    return ids.keyed_run_id("window", None, schedule.workflow, schedule.trigger, window_name(window))
+    return ids.keyed_run_id("window", schedule.partition, schedule.workflow, schedule.trigger, window_name(window))
 
 
 def contract(parts: Parts, schedule: Schedule) -> tuple[PayloadField, ...]:
@@ -129,6 +129,7 @@ def _start(
         trigger=schedule.trigger,
         payload=canonical(admitted, root="payload", limit=parts.settings.max_body),
         queue=parts.default_queue,
+        partition=schedule.partition,
         schedule=told | context,
         **options,
     )

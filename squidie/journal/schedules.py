@@ -11,7 +11,7 @@ import msgspec
 
 from squidie.decide.windows import Timing
 from squidie.journal.arrays import Texts, Uuids
-from squidie.workflow.spec import Catchup, Overlap, Trigger
+from squidie.workflow.spec import POLICIES, Catchup, Overlap, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = """
 workflow, trigger, expression, timezone, input::text as input, catchup, catchup_max, overlap, jitter, starts, ends,
-    origin, paused_at, paused_by::text as paused_by, paused_why, orphaned_at, over_at, next_at, last_at, queued_at,
-    open_runs, skipped, skipped_at, skipped_why, {s}.clock() as now
+    partition, origin, paused_at, paused_by::text as paused_by, paused_why, orphaned_at, over_at,
+    next_at, last_at, queued_at, open_runs, skipped, skipped_at, skipped_why, {s}.clock() as now
 """.strip()
 
 _OURS = "workflow = any(:workflows) and (origin = 'runtime' or workflow || '.' || trigger = any(:declared))"
@@ -67,14 +67,15 @@ ENDED = "select run_id, status from {s}.runs where run_id = any(:ids)"
 
 WRITE = """
 insert into {s}.schedules as k (workflow, trigger, expression, timezone, input, catchup, catchup_max, overlap, jitter,
-    starts, ends, origin, next_at, over_at, synced_at)
+    starts, ends, partition, origin, next_at, over_at, synced_at)
 values (:workflow, :trigger, :expression, :timezone, cast(:input as json), :catchup, :catchup_max, :overlap, :jitter,
-    :starts, :ends, :origin, :next_at, case when cast(:next_at as timestamptz) is null then {s}.clock() end,
+    :starts, :ends, :partition, :origin, :next_at, case when cast(:next_at as timestamptz) is null then {s}.clock() end,
     {s}.clock())
 on conflict (workflow, trigger) do update
 set expression = excluded.expression, timezone = excluded.timezone, input = excluded.input, origin = excluded.origin,
     catchup = excluded.catchup, catchup_max = excluded.catchup_max, overlap = excluded.overlap,
-    jitter = excluded.jitter, starts = excluded.starts, ends = excluded.ends, synced_at = excluded.synced_at,
+    jitter = excluded.jitter, starts = excluded.starts, ends = excluded.ends, partition = excluded.partition,
+    synced_at = excluded.synced_at,
     orphaned_at = null,
     next_at = case when k.orphaned_at is null and (k.expression, k.timezone, k.starts, k.ends)
         is not distinct from (excluded.expression, excluded.timezone, excluded.starts, excluded.ends)
@@ -83,9 +84,9 @@ set expression = excluded.expression, timezone = excluded.timezone, input = excl
         is not distinct from (excluded.expression, excluded.timezone, excluded.starts, excluded.ends)
         then k.over_at else excluded.over_at end
 where (k.expression, k.timezone, k.input::text, k.origin, k.catchup, k.catchup_max, k.overlap, k.jitter, k.starts,
-    k.ends, k.orphaned_at) is distinct from (excluded.expression, excluded.timezone, excluded.input::text,
+    k.ends, k.partition, k.orphaned_at) is distinct from (excluded.expression, excluded.timezone, excluded.input::text,
     excluded.origin, excluded.catchup, excluded.catchup_max, excluded.overlap, excluded.jitter, excluded.starts,
-    excluded.ends, null)
+    excluded.ends, excluded.partition, null)
 returning xmax = 0 as is_new
 """
 """What is declared of a schedule. New times start from now: nothing is filled in for the old ones."""
@@ -160,6 +161,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     jitter: float = 0.0
     starts: datetime | None = None
     ends: datetime | None = None
+    partition: str | None = None
     origin: Origin = Origin.CODE
     paused_at: datetime | None = None
     paused_by: Any = None
@@ -201,12 +203,13 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
 def declared(workflow: str, trigger: Trigger, origin: Origin = Origin.CODE) -> Schedule:
     """A trigger as the schedule that it declares."""
-    given = {name: getattr(trigger, name) for name in _DECLARED}
+    given = {name: getattr(trigger, name) for name in DECLARED}
     given["expression"] = " ".join((trigger.expression or "").split())
     return Schedule(workflow=workflow, trigger=trigger.name, origin=origin, **given)
 
 
-_DECLARED = ("timezone", "input", "catchup", "catchup_max", "overlap", "jitter", "starts", "ends")
+DECLARED = ("expression", "timezone", "input", *POLICIES)
+"""What code, or whoever makes a schedule at run time, says of it."""
 
 
 class Ours(msgspec.Struct, frozen=True):
@@ -253,7 +256,7 @@ def move_on(journal: Journal, connection: Connection, schedule: Schedule, **give
 
 def write(journal: Journal, connection: Connection, schedule: Schedule, next_at: datetime | None) -> bool | None:
     """Write what is declared: True for a new row, False for a changed one, None where nothing is to be changed."""
-    given = {name: getattr(schedule, name) for name in (*_DECLARED, "expression", "origin")}
+    given = {name: getattr(schedule, name) for name in (*DECLARED, "origin")}
     given["input"] = msgspec.json.encode(schedule.input).decode()
     given |= {name: str(given[name]) for name in ("catchup", "overlap", "origin")}
     row = connection.execute(journal.sql(WRITE), {**_key(schedule), **given, "next_at": next_at}).one_or_none()

@@ -121,6 +121,7 @@ schedules = Table(
     Column("jitter", Double, nullable=False),
     Column("starts", TIME),
     Column("ends", TIME),
+    Column("partition", Text),
     Column("origin", Text, nullable=False),
     Column("paused_at", TIME),
     Column("paused_by", JSON),

@@ -16,7 +16,7 @@ from squidie.workflow.durations import seconds
 from squidie.workflow.flow import Flow, Step, as_flow
 from squidie.workflow.issues import NAME, Issue, distinct
 from squidie.workflow.mapping import Path, parse_path
-from squidie.workflow.spec import Edge, Node, Spec, Trigger
+from squidie.workflow.spec import POLICIES, Edge, Node, Spec, Trigger
 from squidie.workflow.values import to_plain
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 SETTINGS = frozenset({"name", "version", "triggers", "spec", "actions"})
 """Attributes of a workflow that are never steps. `flow` may be one: a flow of a single step."""
 OPTIONS = frozenset({"input", "output", "retry", "queue", "priority", "irreversible", "replayable"})
-POLICIES = ("catchup", "catchup_max", "overlap", "jitter", "starts", "ends")
 NO_ACTION = "unnamed:unnamed"
 
 

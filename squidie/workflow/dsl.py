@@ -72,6 +72,7 @@ class TriggerDraft:
     jitter: Any = None
     starts: Any = None
     ends: Any = None
+    partition: Any = None
 
 
 def manual(name: str, payload: Any = None) -> TriggerDraft:
@@ -92,12 +93,14 @@ def cron(
     jitter: Duration | None = None,
     starts: datetime | None = None,
     ends: datetime | None = None,
+    partition: str | None = None,
 ) -> TriggerDraft:
     """A trigger that time pulls. `input` is the payload of such a run: literals, or `{"from": "window.start"}`.
 
     `catchup` says what becomes of windows that nobody was there to open: the `"latest"` opens, none (`"skip"`), or
     `"all"`, at most the last `catchup_max`. `overlap` says what becomes of a window while a run of this trigger is
-    still open. `jitter` spreads the first steps over a duration. Windows lie in `starts <= window < ends`.
+    still open. `jitter` spreads the first steps over a duration. Windows lie in `starts <= window < ends`. The runs
+    belong to `partition`, which is part of a window's identity.
     """
     return TriggerDraft(
         name,
@@ -112,6 +115,7 @@ def cron(
         jitter,
         starts,
         ends,
+        partition,
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+QUEUE_RULE = "has letters, digits, _ . and -, at most 64, and begins with a letter or digit"
 RESERVED = frozenset({"end", "payload", "schedule", "parent", "error", "ctx", "item", "index"})
 NAME_RULE = "a name starts with a letter or _, goes on with letters, digits and _, and has at most 64 characters"
 

@@ -110,7 +110,7 @@ class Trigger(_Data, frozen=True, kw_only=True):
 
     The rest is for cron: `expression` has five fields, or is `@daily` and the like, or `@every 90s`. `catchup_max`
     bounds the windows that `all` opens at once. `jitter` (seconds) delays the first steps, not the window. Windows lie
-    in `starts <= window < ends`.
+    in `starts <= window < ends`. The runs belong to `partition`.
     """
 
     name: str
@@ -125,6 +125,11 @@ class Trigger(_Data, frozen=True, kw_only=True):
     jitter: float = 0.0
     starts: datetime | None = None
     ends: datetime | None = None
+    partition: str | None = None
+
+
+POLICIES = ("catchup", "catchup_max", "overlap", "jitter", "starts", "ends", "partition")
+"""What a cron trigger may say of its windows besides when they are and what goes in."""
 
 
 class Node(_Data, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from squidie.errors import InvalidPayload, KeyReused, SquidieError
+from squidie.errors import InvalidArgument, InvalidPayload, KeyReused, SquidieError
 from squidie.testing import eventually
 from tests.support.flows import Chain, Elsewhere, Single, Sums
 from tests.support.lab import (
@@ -488,3 +488,14 @@ def test_a_journal_on_a_hosts_engine_does_not_wait_for_ever_either(make, squidie
 
     with held(squidie, run.id), raises("journal_busy"):
         hurried.cancel(run.id, reason="busy")
+
+
+def test_a_key_belongs_to_its_partition(squidie):
+    """2.3, 17.5"""
+    ours = squidie.start("Sums", {"number": 3}, key="k", partition="acme")
+    theirs = squidie.start("Sums", {"number": 4}, key="k", partition="umbrella")
+
+    assert ours.id != theirs.id
+    assert not squidie.start("Sums", {"number": 3}, key="k", partition="acme").created
+    with pytest.raises(InvalidArgument):
+        squidie.start("Sums", {"number": 3}, partition="no such name")

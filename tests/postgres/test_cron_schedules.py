@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from squidie import Workflow, cron, every, step
+from squidie.errors import InvalidSpec
 from squidie.testing import eventually
 from tests.support.cron_flows import Daily, Minutely, note
 from tests.support.lab import all_facts, at_once, change, query, raises, work_off
@@ -470,3 +471,23 @@ def test_the_definition_may_change_and_the_window_stays_one_run(make, squidie, s
 
     assert not again.created
     assert len(runs(squidie)) == 1
+
+
+def test_the_runs_of_a_schedule_belong_to_its_partition(make):
+    """9.2, 17.5: the partition is part of a window's identity."""
+    squidie = make(Minutely)
+    made = squidie.schedules.create(Minutely, "for_acme", "@every 1s", partition="acme")
+
+    run = squidie.schedules.run_now(made.name)
+
+    assert query(squidie, "select run_id, partition from {s}.runs") == [(run.id, "acme")]
+    assert squidie.schedules.change(made.name, partition="umbrella").partition == "umbrella"
+
+
+def test_a_partition_is_a_name_like_a_queues(make):
+    squidie = make(Minutely)
+
+    with pytest.raises(InvalidSpec) as refused:
+        squidie.schedules.create(Minutely, "odd", "@daily", partition="no such name")
+
+    assert [issue.code for issue in refused.value.issues] == ["invalid_schedule_policy"]

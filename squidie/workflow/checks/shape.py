@@ -42,6 +42,7 @@ CODES: dict[tuple[type, str], str] = {
     (Trigger, "jitter"): "invalid_schedule_policy",
     (Trigger, "starts"): "invalid_schedule_policy",
     (Trigger, "ends"): "invalid_schedule_policy",
+    (Trigger, "partition"): "invalid_schedule_policy",
     (Node, "name"): "invalid_name",
     (Node, "kind"): "unknown_step_kind",
     (Node, "action"): "missing_action",

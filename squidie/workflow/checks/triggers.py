@@ -9,9 +9,9 @@ from squidie.errors import InvalidPayload
 from squidie.workflow import cron
 from squidie.workflow.checks import places
 from squidie.workflow.checks.payload import field_issues
-from squidie.workflow.issues import NAME, NAME_RULE, Issue
+from squidie.workflow.issues import NAME, NAME_RULE, QUEUE, QUEUE_RULE, Issue
 from squidie.workflow.payload import admit
-from squidie.workflow.spec import Catchup, Trigger, TriggerKind
+from squidie.workflow.spec import POLICIES, Catchup, Trigger, TriggerKind
 from squidie.workflow.values import json_problem
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ MOST_AT_ONCE = 1000
 """Windows that one look opens: one commit."""
 
 LONGEST_JITTER = 24 * 3600.0
-POLICIES = ("catchup", "catchup_max", "overlap", "jitter", "starts", "ends")
 _SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -81,6 +80,8 @@ def policy_problems(trigger: Trigger) -> Iterator[tuple[str, str]]:
         yield "catchup_max", f"is a whole number from 1 to {MOST_AT_ONCE}"
     if not 0 <= trigger.jitter <= LONGEST_JITTER:
         yield "jitter", "is a duration from 0 to 24h"
+    if trigger.partition is not None and not QUEUE.match(trigger.partition):
+        yield "partition", QUEUE_RULE
     aware = True
     for field, at in (("starts", trigger.starts), ("ends", trigger.ends)):
         if at is not None and at.tzinfo is None:

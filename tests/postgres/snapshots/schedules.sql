@@ -1,7 +1,7 @@
 -- DUE
 select workflow, trigger, expression, timezone, input::text as input, catchup, catchup_max, overlap, jitter, starts, ends,
-    origin, paused_at, paused_by::text as paused_by, paused_why, orphaned_at, over_at, next_at, last_at, queued_at,
-    open_runs, skipped, skipped_at, skipped_why, {s}.clock() as now from {s}.schedules k
+    partition, origin, paused_at, paused_by::text as paused_by, paused_why, orphaned_at, over_at,
+    next_at, last_at, queued_at, open_runs, skipped, skipped_at, skipped_why, {s}.clock() as now from {s}.schedules k
 where enabled and workflow = any(:workflows) and (origin = 'runtime' or workflow || '.' || trigger = any(:declared)) and workflow || '.' || trigger <> all(:passed)
     and (next_at <= {s}.clock() or (next_at is null and queued_at is null) or (queued_at is not null
     and not exists (select from {s}.runs r where r.run_id = any(k.open_runs) and r.ended_at is null)))
@@ -30,14 +30,15 @@ select run_id, status from {s}.runs where run_id = any(:ids);
 
 -- WRITE
 insert into {s}.schedules as k (workflow, trigger, expression, timezone, input, catchup, catchup_max, overlap, jitter,
-    starts, ends, origin, next_at, over_at, synced_at)
+    starts, ends, partition, origin, next_at, over_at, synced_at)
 values (:workflow, :trigger, :expression, :timezone, cast(:input as json), :catchup, :catchup_max, :overlap, :jitter,
-    :starts, :ends, :origin, :next_at, case when cast(:next_at as timestamptz) is null then {s}.clock() end,
+    :starts, :ends, :partition, :origin, :next_at, case when cast(:next_at as timestamptz) is null then {s}.clock() end,
     {s}.clock())
 on conflict (workflow, trigger) do update
 set expression = excluded.expression, timezone = excluded.timezone, input = excluded.input, origin = excluded.origin,
     catchup = excluded.catchup, catchup_max = excluded.catchup_max, overlap = excluded.overlap,
-    jitter = excluded.jitter, starts = excluded.starts, ends = excluded.ends, synced_at = excluded.synced_at,
+    jitter = excluded.jitter, starts = excluded.starts, ends = excluded.ends, partition = excluded.partition,
+    synced_at = excluded.synced_at,
     orphaned_at = null,
     next_at = case when k.orphaned_at is null and (k.expression, k.timezone, k.starts, k.ends)
         is not distinct from (excluded.expression, excluded.timezone, excluded.starts, excluded.ends)
@@ -46,9 +47,9 @@ set expression = excluded.expression, timezone = excluded.timezone, input = excl
         is not distinct from (excluded.expression, excluded.timezone, excluded.starts, excluded.ends)
         then k.over_at else excluded.over_at end
 where (k.expression, k.timezone, k.input::text, k.origin, k.catchup, k.catchup_max, k.overlap, k.jitter, k.starts,
-    k.ends, k.orphaned_at) is distinct from (excluded.expression, excluded.timezone, excluded.input::text,
+    k.ends, k.partition, k.orphaned_at) is distinct from (excluded.expression, excluded.timezone, excluded.input::text,
     excluded.origin, excluded.catchup, excluded.catchup_max, excluded.overlap, excluded.jitter, excluded.starts,
-    excluded.ends, null)
+    excluded.ends, excluded.partition, null)
 returning xmax = 0 as is_new;
 
 -- ORPHAN
@@ -75,18 +76,18 @@ where workflow = :workflow and trigger = :trigger;
 
 -- ALL
 select workflow, trigger, expression, timezone, input::text as input, catchup, catchup_max, overlap, jitter, starts, ends,
-    origin, paused_at, paused_by::text as paused_by, paused_why, orphaned_at, over_at, next_at, last_at, queued_at,
-    open_runs, skipped, skipped_at, skipped_why, {s}.clock() as now from {s}.schedules order by workflow, trigger;
+    partition, origin, paused_at, paused_by::text as paused_by, paused_why, orphaned_at, over_at,
+    next_at, last_at, queued_at, open_runs, skipped, skipped_at, skipped_why, {s}.clock() as now from {s}.schedules order by workflow, trigger;
 
 -- ONE
 select workflow, trigger, expression, timezone, input::text as input, catchup, catchup_max, overlap, jitter, starts, ends,
-    origin, paused_at, paused_by::text as paused_by, paused_why, orphaned_at, over_at, next_at, last_at, queued_at,
-    open_runs, skipped, skipped_at, skipped_why, {s}.clock() as now from {s}.schedules where workflow = :workflow and trigger = :trigger;
+    partition, origin, paused_at, paused_by::text as paused_by, paused_why, orphaned_at, over_at,
+    next_at, last_at, queued_at, open_runs, skipped, skipped_at, skipped_why, {s}.clock() as now from {s}.schedules where workflow = :workflow and trigger = :trigger;
 
 -- LOCK
 select workflow, trigger, expression, timezone, input::text as input, catchup, catchup_max, overlap, jitter, starts, ends,
-    origin, paused_at, paused_by::text as paused_by, paused_why, orphaned_at, over_at, next_at, last_at, queued_at,
-    open_runs, skipped, skipped_at, skipped_why, {s}.clock() as now from {s}.schedules where workflow = :workflow and trigger = :trigger for update;
+    partition, origin, paused_at, paused_by::text as paused_by, paused_why, orphaned_at, over_at,
+    next_at, last_at, queued_at, open_runs, skipped, skipped_at, skipped_why, {s}.clock() as now from {s}.schedules where workflow = :workflow and trigger = :trigger for update;
 
 -- RECORD
 insert into {s}.schedule_changes (workflow, trigger, verb, key, digest, at, receipt, change)
