@@ -29,7 +29,7 @@ def print_list(screen: Screen, found: Sequence[Shown]) -> None:
         return
     columns: list[tuple[str, dict[str, Any]]] = [
         ("NAME", {}),
-        ("WHEN", {"ratio": 1}),
+        ("WHEN", {"shrink": True}),
         ("NEXT", {}),
         ("LAST", {}),
         ("STATE", {}),
