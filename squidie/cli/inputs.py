@@ -34,6 +34,11 @@ def read_payload(source: str) -> Any:
         return _parsed(stream.read())
 
 
+def read_object(said: str) -> Any:
+    """JSON as it was said, or from the file that `@FILE` or `-` names. Raises `InvalidArgument` likewise."""
+    return read_payload(said) if said.startswith("@") or said == "-" else _parsed(said)
+
+
 def start_lines(reading: Reading, start_many: Callable[..., list[Any]], source: str, key_field: str | None) -> None:
     """Start a run for each line, many in a commit. A bad line harms only itself; the first one's exit code is ours."""
     tally = Tally(reading)

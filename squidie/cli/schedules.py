@@ -18,6 +18,23 @@ _KEY = click.option("--key", help="Makes it idempotent: the same key is the same
 _REASON = click.option("--reason", help="Why; it is kept.")
 
 
+_OPTIONS = (
+    click.option("--timezone", metavar="ZONE", help="IANA's name of it; without one, UTC."),
+    click.option("--input", metavar="JSON|@FILE", help='The payload: literals, or {"from": "window.start"}.'),
+    click.option("--catchup", type=click.Choice(["latest", "skip", "all"]), help="Windows nobody was there to open."),
+    click.option("--catchup-max", type=int, help="At most so many of them, with --catchup all."),
+    click.option(
+        "--overlap",
+        type=click.Choice(["allow", "skip", "queue_one", "cancel_previous"]),
+        help="A window that is due while a run is open.",
+    ),
+    click.option("--jitter", metavar="DURATION", help="Spread the first steps over so long."),
+    click.option("--starts", metavar="TIME", help="The first window is not before."),
+    click.option("--ends", metavar="TIME", help="The last window is before."),
+    click.option("--partition", help="Whose runs they are."),
+)
+
+
 @click.group()
 def schedules() -> None:
     """Look at schedules, pause them, run them now, fill in what was missed.
@@ -93,6 +110,55 @@ def resume(reading: Reading, name: str, **given: Any) -> None:
     _said(reading, reading.setup.on_journal().schedules.resume(name, **given), "resumed")
 
 
+def _with_options(command: Any) -> Any:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@schedules.command()
+@click.argument("workflow")
+@click.argument("name")
+@click.argument("expression")
+@_with_options
+@_REASON
+@_ACTOR
+@_KEY
+@read_command
+def create(reading: Reading, workflow: str, name: str, expression: str, **given: Any) -> None:
+    """Make a schedule of a declared WORKFLOW: five fields, @daily and the like, or "@every 15m"."""
+    squidie = reading.setup.with_code()
+    _said(reading, squidie.schedules.create(workflow, name, expression, **_options(reading, given)), "created")
+
+
+@schedules.command()
+@_NAME
+@click.option("--expression", help='Five fields, @daily and the like, or "@every 15m".')
+@_with_options
+@_REASON
+@_ACTOR
+@_KEY
+@read_command
+def change(reading: Reading, name: str, **given: Any) -> None:
+    """Change a schedule that was made at run time; new times start from now."""
+    _said(reading, reading.setup.with_code().schedules.change(name, **_options(reading, given)), "changed")
+
+
+@schedules.command()
+@_NAME
+@_REASON
+@_ACTOR
+@_KEY
+@read_command
+def remove(reading: Reading, name: str, **given: Any) -> None:
+    """Forget a schedule that was made at run time, or whose trigger has vanished from the code. Its runs stay."""
+    reading.setup.on_journal().schedules.remove(name, **given)
+    if reading.as_json:
+        reading.document("squidie.schedule.changed/1", {"name": name, "state": "removed"})
+    else:
+        reading.screen.print(f"[green]✓[/] {name} removed")
+
+
 @schedules.command("run-now")
 @_NAME
 @_REASON
@@ -145,6 +211,19 @@ def sync(reading: Reading) -> None:
         reading.screen.print(f"[green]✓[/] {name} {what}")
     if not changed:
         reading.screen.note("Nothing to do: the schedules are what the code says.")
+
+
+def _options(reading: Reading, given: dict[str, Any]) -> dict[str, Any]:
+    """What was said on the command line, as the API takes it; what was not said is left as it is."""
+    said = {name: value for name, value in given.items() if value is not None}
+    if "input" in said:
+        from squidie.cli.inputs import read_object
+
+        said["input"] = read_object(said["input"])
+    for name in ("starts", "ends"):
+        if name in said:
+            said[name] = moment(reading.setup, said[name], past=False)
+    return said
 
 
 def _said(reading: Reading, schedule: Schedule, what: str) -> None:

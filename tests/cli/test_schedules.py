@@ -155,3 +155,17 @@ def test_what_is_wrong_is_said_with_its_exit_code(told, arguments, code, said):
     told("sync")
 
     assert said in told(*arguments, code=code)
+
+
+def test_a_schedule_is_made_changed_and_forgotten_at_run_time(told, squidie):
+    """9.7: what the command line changes is recorded with its author, and refused with its code."""
+    told("create", "Report", "often", "@every 15m", "--input", '{"day": "x"}', "--overlap", "skip", "--as", "ada")
+    told("change", "often", "--expression", "@every 30m", "--reason", "too much", "--as", "ada")
+
+    made = squidie.schedules.show("often")
+
+    assert (made.schedule.expression, made.schedule.overlap) == ("@every 30m", "skip")
+    assert {change["verb"] for change in made.changes} == {"create", "change"}
+    told("create", "Report", "never", "30 2 31 2 *", "--input", '{"day": "x"}', code=2)
+    told("remove", "often", "--as", "ada")
+    told("show", "often", code=3)
