@@ -31,6 +31,10 @@ PATIENCE = 0.25
 """Seconds that one step of a batch may take before its mates that have not begun are given back."""
 
 
+CLOSING = 2.0
+"""Seconds to wait for a renewal that is under way when the process lets go of its connections."""
+
+
 @dataclass(slots=True)
 class Holding:
     """A claim of this process and what its step is told."""
@@ -91,6 +95,9 @@ class Renewer:
         with self._changed:
             self._closing = True
             self._changed.notify()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(CLOSING)  # it may be using a connection, which is to be given back before the pool goes
 
     def hold(self, holdings: Collection[Holding]) -> None:
         """Renew these claims from now on."""
