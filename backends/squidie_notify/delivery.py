@@ -59,8 +59,10 @@ class NotifyDelivery:
         """Whether a bell can be rung, as `squidie doctor` says it. Raises `Unavailable`."""
         try:
             line = self._dial()
-            line.send(())
-            line.hang_up()
+            try:
+                line.send(())
+            finally:
+                line.hang_up()
         except Exception as error:
             raise Unavailable(f"no bell can be rung ({type(error).__name__})", hint="is Postgres up?") from error
         return "NOTIFY, in the journal's own Postgres"
@@ -92,7 +94,11 @@ class NotifyLine:
     def __init__(self, engine: Any, channel: str) -> None:
         self._channel = channel
         self._connection = connect(engine)
-        self._connection.execute("set statement_timeout = '1s'")
+        try:
+            self._connection.execute("set statement_timeout = '1s'")
+        except Exception:
+            self._connection.close()  # nobody else knows of it any more
+            raise
 
     def send(self, queues: Collection[str]) -> int:
         """All bells in one statement and commit."""

@@ -66,5 +66,9 @@ class ScheduleEar:
         lent.detach()
         connection.autocommit = True
         channel = CHANNEL.format(schema=self._journal.schema)
-        connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+        try:
+            connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+        except Error:
+            connection.close()  # nobody else knows of it any more
+            raise
         return connection  # type: ignore[no-any-return]
