@@ -6,138 +6,89 @@ z_][A-Za-z0-9_]*`, at most 64 long.
 
 from __future__ import annotations
 
-from datetime import datetime
-from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
+from hashlib import sha256
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
+
+from squidie.workflow.options import (
+    OPERATORS,
+    POLICIES,
+    Compensate,
+    Condition,
+    Data,
+    Deadline,
+    Escalation,
+    PayloadField,
+    Retry,
+    Trigger,
+)
+from squidie.workflow.vocabulary import (
+    END,
+    MANUAL,
+    RUNS_CODE,
+    Backoff,
+    Catchup,
+    GiveUp,
+    Lapse,
+    Level,
+    NodeKind,
+    OnCancel,
+    OnStuck,
+    Outcome,
+    Overdue,
+    Overlap,
+    Recovery,
+    TriggerKind,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-END = "end"
-"""The edge target that ends a path without another step."""
+__all__ = [
+    "END",
+    "LOG_ACTION",
+    "MANUAL",
+    "OPERATORS",
+    "POLICIES",
+    "RUNS_CODE",
+    "UNDO",
+    "UNDO_RETRY",
+    "Backoff",
+    "Catchup",
+    "Compensate",
+    "Condition",
+    "Deadline",
+    "Edge",
+    "Escalation",
+    "GiveUp",
+    "Lapse",
+    "Level",
+    "Node",
+    "NodeKind",
+    "OnCancel",
+    "OnStuck",
+    "Outcome",
+    "Overdue",
+    "Overlap",
+    "PayloadField",
+    "Recovery",
+    "Retry",
+    "Spec",
+    "Trigger",
+    "TriggerKind",
+    "mark",
+]
 
 
-class NodeKind(StrEnum):
-    """What a node of the graph is."""
-
-    STEP = "step"
-
-
-class Outcome(StrEnum):
-    """How a step can end for good; an edge waits for one of them."""
-
-    OK = "ok"
-    ERROR = "error"
-
-
-class TriggerKind(StrEnum):
-    """What may start a run."""
-
-    MANUAL = "manual"
-    CRON = "cron"
-
-
-class Catchup(StrEnum):
-    """Which of the windows that were missed are opened when somebody looks again: the latest, none, or all."""
-
-    LATEST = "latest"
-    SKIP = "skip"
-    ALL = "all"
-
-
-class Overlap(StrEnum):
-    """What becomes of a window that is due while a run of the same schedule is open."""
-
-    ALLOW = "allow"
-    SKIP = "skip"
-    QUEUE_ONE = "queue_one"
-    CANCEL_PREVIOUS = "cancel_previous"
-
-
-class Backoff(StrEnum):
-    """How the delay grows from one attempt to the next."""
-
-    FIXED = "fixed"
-    LINEAR = "linear"
-    EXPONENTIAL = "exponential"
-
-
-class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    pass
-
-
-class Retry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """When to try a step again after an exception.
-
-    `max_attempts` counts all attempts, the first one too. The delay after attempt k is `min * factor**(k-1)`
-    (exponential), `min * k` (linear) or `min` (fixed), in seconds, at most `max`; then jitter: `True` draws between
-    zero and the delay, a number is the fraction of it that is drawn. `on` and `never` name exceptions as
-    `module:QualName` (a class is welcome where a workflow is declared); an empty `on` means every `Exception`. `within`
-    (seconds since the first attempt was opened) bounds the whole.
-    """
-
-    max_attempts: int
-    backoff: Backoff = Backoff.EXPONENTIAL
-    min: float = 1.0
-    max: float = 3600.0
-    factor: float = 2.0
-    jitter: bool | float = False
-    on: tuple[str, ...] = ()
-    never: tuple[str, ...] = ()
-    within: float | None = None
-
-
-class PayloadField(_Data, frozen=True, kw_only=True):
-    """One field of a payload contract. `default` is msgspec.UNSET when there is none."""
-
-    name: str
-    type: str  # string, integer, number, boolean, object, array; any for a parameter without an annotation
-    nullable: bool = False
-    default: Any = msgspec.UNSET
-    items: str | None = None
-    enum: tuple[Any, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    format: str | None = None  # date, datetime, uuid, decimal
-
-
-class Trigger(_Data, frozen=True, kw_only=True):
-    """What may start a run. `payload` narrows the workflow's contract; None takes it as it is.
-
-    The rest is for cron: `expression` has five fields, or is `@daily` and the like, or `@every 90s`. `catchup_max`
-    bounds the windows that `all` opens at once. `jitter` (seconds) delays the first steps, not the window. Windows lie
-    in `starts <= window < ends`. The runs belong to `partition`.
-    """
-
-    name: str
-    kind: TriggerKind = TriggerKind.MANUAL
-    payload: tuple[PayloadField, ...] | None = None
-    expression: str | None = None
-    timezone: str = "UTC"
-    input: dict[str, Any] = msgspec.field(default_factory=dict)
-    catchup: Catchup = Catchup.LATEST
-    catchup_max: int | None = None
-    overlap: Overlap = Overlap.ALLOW
-    jitter: float = 0.0
-    starts: datetime | None = None
-    ends: datetime | None = None
-    partition: str | None = None
-
-
-POLICIES = ("catchup", "catchup_max", "overlap", "jitter", "starts", "ends", "partition")
-"""What a cron trigger may say of its windows besides when they are and what goes in."""
-
-
-class Node(_Data, frozen=True, kw_only=True):
-    """One node of the graph.
+class Node(Data, frozen=True, kw_only=True):
+    """One node of the graph. Which options go with which kind is said in `checks/options.py`.
 
     `input` maps each parameter of the action to an absolute path: `payload.order_id`, `reserve.hold_id` (the output
     named `reserve`), `schedule.window.start`, `error.message`, or `ctx` for the step's context. A trailing `?` makes a
-    path optional: the parameter's own default then applies.
+    path optional: the parameter's own default then applies. All durations are seconds.
     """
 
     name: str
@@ -150,11 +101,44 @@ class Node(_Data, frozen=True, kw_only=True):
     priority: int | None = None  # None: the run's priority; 0 is the most urgent, 999 the least
     irreversible: bool = False
     replayable: bool = True
+    timeout: float | None = None  # of one attempt; an event's: of the wait
+    grace: float | None = None  # after the timeout, before the process is ended; None: the setting's
+    deadline: Deadline | None = None
+    compensate: Compensate | None = None
+    transactional: bool = False
+    on_give_up: GiveUp = GiveUp.FAIL
+    on_cancel: OnCancel = OnCancel.FINISH
+    duration: float | None = None  # of a wait
+    until: str | None = None  # the path of a wait's time
+    message: str = ""
+    level: Level = Level.INFO
+    role: str | None = None
+    quorum: int = 1
+    due: float | None = None
+    then: Lapse | None = None  # None: reject for an approval, fail for a pause
+    escalate: Escalation | None = None  # with then="escalate"
+    form: tuple[PayloadField, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    event: str | None = None
+    correlation: str | None = None  # as it is
+    correlation_from: str | None = None  # or the path where it is found
 
     @property
     def output_name(self) -> str:
         """The name under which later steps find this node's result."""
         return self.output or self.name
+
+    @property
+    def goes_alone(self) -> bool:
+        """Whether a worker takes it alone and settles it alone, never in a batch."""
+        return self.irreversible or self.transactional
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that the node reads, in its input or to know how long or for what to wait."""
+        undo = self.compensate.input.values() if self.compensate else ()
+        own = (self.until, self.correlation_from)
+        return (*self.input.values(), *undo, *(path for path in own if path))
 
 
 class Edge(
@@ -165,16 +149,43 @@ class Edge(
     forbid_unknown_fields=True,
     rename={"source": "from", "target": "to"},
 ):
-    """From one node to another (or to `end`), taken when the source ends with that outcome."""
+    """From one node to another (or to `end`), taken when the source ends with that outcome and `when` holds.
+
+    Of one source and outcome the edges with the same condition are a branch. Exactly one branch is taken: the first
+    in the order of declaration whose condition holds, else the one without a condition.
+    """
 
     source: str
     target: str
     on: Outcome = Outcome.OK
+    when: Condition | None = None
+    recovery: Recovery | None = None
 
     @property
     def id(self) -> str:
-        """How facts name the edge: `reserve:ok:charge`."""
-        return f"{self.source}:{self.on.value}:{self.target}"
+        """How facts name the edge: `reserve:ok:charge`, with a condition `check:ok:notify:if:1f0c2a9e`."""
+        plain = f"{self.source}:{self.on.value}:{self.target}"
+        return plain if self.when is None else f"{plain}:if:{mark(self.when)}"
+
+
+def mark(condition: Condition) -> str:
+    """Eight hexadecimal digits that stand for a condition."""
+    return _mark(msgspec.json.encode(condition, order="sorted"))
+
+
+@lru_cache(maxsize=4096)
+def _mark(text: bytes) -> str:
+    return sha256(text).hexdigest()[:8]
+
+
+UNDO = "compensate:"
+"""What the name of a step that undoes another begins with."""
+
+LOG_ACTION = "squidie:log"
+"""What runs a `log` node; every worker can."""
+
+UNDO_RETRY = Retry(5)
+"""How often an undo is tried where its author did not say."""
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, dict=True):
@@ -187,6 +198,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     description: str = ""
     payload: tuple[PayloadField, ...] = ()
     edges: tuple[Edge, ...] = ()
+    deadline: Deadline | None = None
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:
@@ -204,18 +216,46 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
         return self._edges_by("target")
 
     @cached_property
+    def work(self) -> Mapping[str, Node]:
+        """Everything that can have an attempt: the nodes, and for each that can be undone the step that undoes it."""
+        undo = {f"{UNDO}{node.name}": _undo(node, node.compensate) for node in self.nodes if node.compensate}
+        return MappingProxyType({**self.by_name, **undo})
+
+    @cached_property
+    def is_undoable(self) -> bool:
+        """Whether any step declares how it is undone."""
+        return any(node.compensate for node in self.nodes)
+
+    @cached_property
     def read_later(self) -> frozenset[str]:
-        """The steps whose output a later step may read, or the run's own output is made of.
+        """The steps whose output a later step may read, a decision looks at, or the run's own output is made of.
 
         A step that takes `ctx` may read everything before it.
         """
-        found = set(self.leaves)
+        found = set(self.decided_on)
         for node in self.nodes:
-            roots = {path.partition(".")[0].rstrip("?") for path in node.input.values()}
+            roots = set(map(_root, node.paths))
             found |= {
                 name for name in self.before(node.name) if "ctx" in roots or self.by_name[name].output_name in roots
             }
         return frozenset(found)
+
+    @cached_property
+    def decided_on(self) -> frozenset[str]:
+        """The steps whose outputs decisions look at.
+
+        Conditions, times and correlations read them, and the run's own output is made of them.
+        """
+        wanted = {root for node in self.nodes for root in map(_root, filter(None, (node.until, node.correlation_from)))}
+        wanted |= {_root(edge.when.path) for edge in self.edges if edge.when is not None}
+        return frozenset(self.leaves) | {node.name for node in self.nodes if node.output_name in wanted}
+
+    @cached_property
+    def decides_on_payload(self) -> bool:
+        """Whether a decision looks at the payload."""
+        paths = (edge.when.path for edge in self.edges if edge.when is not None)
+        own = (path for node in self.nodes for path in (node.until, node.correlation_from) if path)
+        return any(_root(path) == "payload" for path in (*paths, *own))
 
     @cached_property
     def leaves(self) -> tuple[str, ...]:
@@ -223,8 +263,27 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
         return tuple(node.name for node in self.nodes if self.is_leaf(node.name))
 
     def is_leaf(self, step: str) -> bool:
-        """Whether a path ends well with this step."""
-        return all(edge.on is not Outcome.OK or edge.target == END for edge in self.outgoing[step])
+        """Whether a path can end well with this step."""
+        well = [edge for edge in self.outgoing[step] if edge.on is Outcome.OK]
+        return not well or any(edge.target == END for edge in well)
+
+    def branches(self, step: str, outcome: Outcome) -> tuple[tuple[Condition | None, tuple[Edge, ...]], ...]:
+        """The branches for one outcome of a step in the order in which they are tried: the fallback comes last."""
+        known = self._branches.get((step, outcome))
+        if known is None:
+            found: dict[str, list[Edge]] = {}
+            for edge in self.outgoing[step]:
+                if edge.on is outcome:
+                    found.setdefault(mark(edge.when) if edge.when else "", []).append(edge)
+            fallback = found.pop("", [])
+            known = tuple((edges[0].when, tuple(edges)) for edges in found.values())
+            known = self._branches[step, outcome] = (*known, (None, tuple(fallback))) if fallback else known
+        return known
+
+    def is_decided(self, step: str) -> bool:
+        """Whether a success of this step may find no edge to take."""
+        branches = self.branches(step, Outcome.OK)
+        return bool(branches) and branches[-1][0] is not None
 
     def before(self, step: str) -> tuple[str, ...]:
         """The steps before this one on any of its paths, in the order of declaration: what it may read."""
@@ -243,6 +302,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     def _before(self) -> dict[str, tuple[str, ...]]:
         return {}
 
+    @cached_property
+    def _branches(self) -> dict[tuple[str, Outcome], tuple[tuple[Condition | None, tuple[Edge, ...]], ...]]:
+        return {}
+
     def _edges_by(self, side: str) -> Mapping[str, tuple[Edge, ...]]:
         """In one pass: a graph of a thousand nodes is looked at often."""
         found: dict[str, list[Edge]] = {node.name: [] for node in self.nodes}
@@ -258,3 +321,19 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     def from_json(cls, text: bytes | str) -> Spec:
         """The spec that `to_json` wrote. Raises `msgspec.ValidationError` for anything else."""
         return msgspec.json.decode(text, type=cls)
+
+
+def _root(path: str) -> str:
+    return path.partition(".")[0].rstrip("?")
+
+
+def _undo(node: Node, how: Compensate) -> Node:
+    """The step that undoes another, as a node of its own that no edge leads to."""
+    return Node(
+        name=f"{UNDO}{node.name}",
+        action=how.action,
+        input=how.input,
+        retry=how.retry or UNDO_RETRY,
+        queue=how.queue or node.queue,
+        priority=node.priority,
+    )
