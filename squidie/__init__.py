@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from squidie.workflow import (
     Cancelled,
+    Compensate,
+    Deadline,
+    Defer,
     Fail,
     LeaseLost,
     Retry,
@@ -18,12 +21,19 @@ from squidie.workflow import (
     StepContext,
     TimedOut,
     Workflow,
+    approval,
     cron,
+    end,
+    escalate,
+    event,
     every,
+    log,
     manual,
+    pause,
     step,
     to_spec,
     validate_spec,
+    wait,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cancelled",
+    "Compensate",
+    "Deadline",
+    "Defer",
     "Fail",
     "LeaseLost",
     "Retry",
@@ -42,12 +55,19 @@ __all__ = [
     "StepContext",
     "TimedOut",
     "Workflow",
+    "approval",
     "cron",
+    "end",
+    "escalate",
+    "event",
     "every",
+    "log",
     "manual",
+    "pause",
     "step",
     "to_spec",
     "validate_spec",
+    "wait",
 ]
 
 _LATER = {"Run": "squidie.runtime", "Settings": "squidie.settings", "Squidie": "squidie.runtime"}

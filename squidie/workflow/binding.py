@@ -1,31 +1,35 @@
 """Which value each parameter gets, decided once, at declaration.
 
-The first that holds: the context, by name (`ctx`) or annotation; the explicit `input=`; the output of a preceding step,
-by its name; a field of the payload; a field of a preceding step's declared return type; the parameter's own default.
-Where no payload is declared, what no earlier step provides becomes a field of a derived contract.
+The first that holds: the context, by name (`ctx`) or annotation; the explicit `input=`; the error, by its name, where
+an error edge leads to the step; the output of a preceding step, by its name; a field of the payload; a field of a
+preceding step's declared return type; the parameter's own default. Where no payload is declared, what no earlier step
+provides becomes a field of a derived contract.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from squidie.workflow.checks.inputs import MAYBE, path_findings
-from squidie.workflow.contracts import ABSENT, Member, field_of, members
+from squidie.workflow.contracts import ABSENT, Member, field_of, return_members
 from squidie.workflow.issues import Issue
 from squidie.workflow.mapping import Path
+from squidie.workflow.reading import absolute, paths_of, with_absolute_paths
+from squidie.workflow.spec import Outcome, PayloadField
 from squidie.workflow.topology import topology
-from squidie.workflow.values import bare, is_union
+from squidie.workflow.undo import bind_undo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from squidie.workflow.callables import Action, Parameter
-    from squidie.workflow.spec import PayloadField, Spec
+    from squidie.workflow.nodes import Code
+    from squidie.workflow.spec import Spec
 
-ROOTS = frozenset({"payload", "schedule", "parent", "error", "ctx"})
+ERROR = "error"
 
 
 class Bound(NamedTuple):
@@ -35,20 +39,22 @@ class Bound(NamedTuple):
     issues: tuple[Issue, ...]
 
 
-def bind_all(spec: Spec, actions: Mapping[str, Action], given: Mapping[str, dict[str, Path]], *, derive: bool) -> Bound:
-    """Bind every parameter of every step.
+def bind_all(spec: Spec, code: Code, *, derive: bool) -> Bound:
+    """Bind every parameter of every step, and of what undoes it, and make every other path absolute.
 
     In a graph with a cycle nothing comes before anything: it is left as it is.
     """
     if not topology(spec).is_acyclic:
         return Bound(spec, ())
-    work = _Binding(spec, actions, given)
+    actions = code.runs
+    work = _Binding(spec, actions, code.given)
     if derive and not (spec.triggers and all(each.payload is not None for each in spec.triggers)):
         spec = msgspec.structs.replace(spec, payload=work.derive())
     inputs = {node.name: work.inputs_of(node.name) for node in spec.nodes if node.name in actions}
-    nodes = tuple(msgspec.structs.replace(node, input=inputs.get(node.name, {})) for node in spec.nodes)
-    spec = msgspec.structs.replace(spec, nodes=nodes)
-    return Bound(_with_defaults(spec, actions), tuple(work.issues))
+    nodes = tuple(msgspec.structs.replace(node, input=inputs.get(node.name, node.input)) for node in spec.nodes)
+    spec = with_absolute_paths(msgspec.structs.replace(spec, nodes=nodes))
+    spec, issues = bind_undo(_with_defaults(spec, actions), code)
+    return Bound(spec, (*work.issues, *issues))
 
 
 def _with_defaults(spec: Spec, actions: Mapping[str, Action]) -> Spec:
@@ -102,7 +108,8 @@ class _Binding:
         self._look_for_strangers(step, action, given)
         if action.takes_any:
             known = {each.name for each in action.parameters}
-            inputs |= {name: str(self._absolute(step, path)) for name, path in given.items() if name not in known}
+            extra = {name: path for name, path in given.items() if name not in known}
+            inputs |= {name: str(self._absolute(step, path)) for name, path in extra.items()}
         return inputs
 
     def _look_for_strangers(self, step: str, action: Action, given: dict[str, Path]) -> None:
@@ -119,6 +126,8 @@ class _Binding:
             return Path(("ctx",))
         if given is not None:
             return self._explicit(step, parameter, given)
+        if parameter.name == ERROR and self._hears_of_errors(step):
+            return Path((ERROR,))
         if parameter.name in self.outputs_before(step):
             return Path((parameter.name,))
         if parameter.name in self.fields:
@@ -127,6 +136,9 @@ class _Binding:
         if found is None:
             self._look_for_nothing(step, parameter)
         return found
+
+    def _hears_of_errors(self, step: str) -> bool:
+        return any(edge.on is Outcome.ERROR for edge in self.spec.incoming[step])
 
     def _explicit(self, step: str, parameter: Parameter, given: Path) -> Path:
         path = self._absolute(step, given)
@@ -142,16 +154,13 @@ class _Binding:
         return path
 
     def _absolute(self, step: str, path: Path) -> Path:
-        """The payload's fields may be named without their root; an output of a preceding step comes first."""
-        if path.root in ROOTS or path.root in self.outputs_before(step) or path.root not in self.fields:
-            return path
-        return Path(("payload", *path.segments), path.optional)
+        return absolute(path, self.outputs_before(step), self.fields)
 
     def _is_undeclared(self, step: str, path: Path) -> bool:
         producer = self.outputs_before(step).get(path.root)
         if producer is None or producer not in self.actions or len(path.segments) < 2:
             return False
-        known = _return_members(self.actions[producer])
+        known = return_members(self.actions[producer])
         return known is not None and path.segments[1] not in {each.name for each in known}
 
     def _returned(self, step: str, parameter: Parameter) -> Path | None:
@@ -159,7 +168,7 @@ class _Binding:
         found = [
             (output, member)
             for output, producer in self.outputs_before(step).items()
-            for member in _return_members(self.actions.get(producer)) or ()
+            for member in return_members(self.actions.get(producer)) or ()
             if member.name == parameter.name
         ]
         if len(found) > 1:
@@ -184,6 +193,7 @@ class _Binding:
             return
         elsewhere = [node.name for node in self.spec.nodes if node.output_name == parameter.name and node.name != step]
         said = f"; {elsewhere[0]} has an output of this name, but does not come before this step" if elsewhere else ""
+        said = "; there is an error only where an error edge leads" if parameter.name == ERROR else said
         self._issue(
             step,
             parameter.name,
@@ -194,7 +204,8 @@ class _Binding:
     def derive(self) -> tuple[PayloadField, ...]:
         """The contract that the parameters imply.
 
-        One field for each that no earlier step provides, with its annotation and default.
+        One field for each that no earlier step provides, with its annotation and default; and one of any type for what
+        a wait, an event or a condition reads from the payload besides.
         """
         outputs = {node.output_name for node in self.spec.nodes}
         for node in self.spec.nodes:
@@ -202,6 +213,10 @@ class _Binding:
                 wanted = self._wants(node.name, parameter, outputs)
                 if wanted is not None:
                     self._merge(node.name, wanted)
+        for _, path in paths_of(self.spec):
+            if path.root == "payload" and len(path.segments) > 1:
+                name = path.segments[1]
+                self.derived.setdefault(name, PayloadField(name=name, type="any", nullable=True))
         self.fields |= self.derived.keys()
         return tuple(self.derived.values())
 
@@ -209,7 +224,7 @@ class _Binding:
         """The payload field that this parameter needs, if it needs one."""
         given = self.given.get(step, {}).get(parameter.name)
         if parameter.is_ctx or (given is None and self._is_provided(step, parameter, outputs)):
-            return None
+            return None  # an `error` that no edge brings is no field either: better unbound than asked for at the start
         if given is not None and (given.root != "payload" or len(given.segments) < 2):
             return None
         name = given.segments[1] if given else parameter.name
@@ -223,11 +238,9 @@ class _Binding:
         return found
 
     def _is_provided(self, step: str, parameter: Parameter, outputs: set[str]) -> bool:
-        if (
-            parameter.name in outputs
-        ):  # also that of a later step: better unbound than read from the payload by surprise
+        if parameter.name in {ERROR, *outputs}:  # also that of a later step: no surprise from the payload
             return True
-        returned = (_return_members(self.actions.get(each)) or () for each in self.topology.preceding(step))
+        returned = (return_members(self.actions.get(each)) or () for each in self.topology.preceding(step))
         return any(member.name == parameter.name for known in returned for member in known)
 
     def _merge(self, step: str, wanted: PayloadField) -> None:
@@ -250,14 +263,3 @@ class _Binding:
 
     def _issue(self, step: str, parameter: str, code: str, said: str) -> None:
         self.issues.append(Issue(f"steps.{step}.input.{parameter}", code, said))
-
-
-def _return_members(action: Action | None) -> list[Member] | None:
-    """The fields that a function declares to return; None where it declares no closed set of them."""
-    returns = bare(action.returns) if action else None
-    maybe_none = False
-    if is_union(returns):
-        rest = [each for each in get_args(returns) if each is not type(None)]
-        maybe_none, returns = len(rest) < len(get_args(returns)), rest[0] if len(rest) == 1 else None
-    found = None if returns is None else members(bare(returns))
-    return [each._replace(may_be_absent=True) for each in found] if found and maybe_none else found

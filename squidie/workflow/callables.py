@@ -14,6 +14,7 @@ from squidie.errors import InvalidArgument, InvalidSpec
 from squidie.workflow import hints
 from squidie.workflow.issues import Issue
 from squidie.workflow.steps import StepContext
+from squidie.workflow.tasks import is_task
 from squidie.workflow.values import decoder, is_record, is_typed, to_plain
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def examine(call: Any, path: str) -> tuple[Action | None, tuple[Issue, ...]]:
 
 def action_name(call: Any) -> str | None:
     """How a spec names this callable: a task's own name, else `module:qualname`; None for what has no lasting name."""
-    if _is_task(call):
+    if is_task(call):
         return str(call.name)
     if isinstance(call, type | functools.partial) or not callable(call):
         return None
@@ -95,15 +96,8 @@ def action_name(call: Any) -> str | None:
     return f"{module}:{qualname}" if isinstance(module, str) and isinstance(qualname, str) else None
 
 
-def _is_task(call: Any) -> bool:
-    if isinstance(call, type) or inspect.isroutine(call):
-        return False
-    name = getattr(call, "name", None)
-    return isinstance(name, str) and bool(name) and callable(getattr(call, "run", None)) and callable(call)
-
-
 def _code(call: Any) -> Any:
-    return call.run if _is_task(call) else call
+    return call.run if is_task(call) else call
 
 
 def _why_not(call: Any) -> str:

@@ -9,23 +9,23 @@ from msgspec.structs import replace
 
 from squidie.errors import UnstorableValue
 from squidie.workflow.binding import bind_all
-from squidie.workflow.callables import Action, examine
 from squidie.workflow.checks import judge, read
 from squidie.workflow.contracts import fields_of
+from squidie.workflow.drafts import as_deadline
 from squidie.workflow.durations import seconds
-from squidie.workflow.flow import Flow, Step, as_flow
+from squidie.workflow.flow import Flow, Step, whole
 from squidie.workflow.issues import NAME, Issue, distinct
-from squidie.workflow.mapping import Path, parse_path
-from squidie.workflow.spec import POLICIES, Edge, Node, Spec, Trigger
+from squidie.workflow.nodes import Code, code_of, edges_of, node_of
+from squidie.workflow.spec import POLICIES, Spec, Trigger
 from squidie.workflow.values import to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-SETTINGS = frozenset({"name", "version", "triggers", "spec", "actions"})
+    from squidie.workflow.callables import Action
+
+SETTINGS = frozenset({"name", "version", "triggers", "deadline", "spec", "actions"})
 """Attributes of a workflow that are never steps. `flow` may be one: a flow of a single step."""
-OPTIONS = frozenset({"input", "output", "retry", "queue", "priority", "irreversible", "replayable"})
-NO_ACTION = "unnamed:unnamed"
 
 
 class Compiled(NamedTuple):
@@ -54,7 +54,7 @@ def compile_class(cls: type) -> Compiled:
     issues: list[Issue] = list(_misplaced(declared))
     flow = _flow(cls, declared)
     issues += _flow_issues(flow, declared)
-    actions = _actions(declared, issues)
+    code = code_of(declared.steps, issues)
     payload = _payload(cls, issues)
     draft = Spec(
         name=cls.__dict__.get("name", cls.__name__),
@@ -62,22 +62,20 @@ def compile_class(cls: type) -> Compiled:
         description=inspect.cleandoc(cls.__dict__.get("__doc__") or ""),
         triggers=_triggers(cls, issues),
         payload=payload or (),
-        nodes=tuple(_node(name, declared.steps[name], actions.get(name)) for name in declared.steps),
-        edges=_edges(flow, declared),
+        nodes=tuple(node_of(name, step, code, issues) for name, step in declared.steps.items()),
+        edges=edges_of(flow, declared.names, issues),
+        deadline=as_deadline(_setting(cls, "deadline")),
     )
-    return _finish(draft, declared, actions, payload, issues)
+    return _finish(draft, code, payload, issues)
 
 
-def _finish(
-    draft: Spec, declared: _Declared, actions: dict[str, Action], payload: Any, issues: list[Issue]
-) -> Compiled:
+def _finish(draft: Spec, code: Code, payload: Any, issues: list[Issue]) -> Compiled:
     spec, found = read(draft)
     issues += found
-    by_name = {action.name: action for action in actions.values()}
+    by_name = {action.name: action for action in (*code.runs.values(), *code.undoes.values())}
     if spec is None:
         return Compiled(None, by_name, distinct(issues))
-    given = {name: _given(name, each, issues) for name, each in declared.steps.items()}
-    bound = bind_all(spec, actions, given, derive=payload is None)
+    bound = bind_all(spec, code, derive=payload is None)
     issues += bound.issues
     issues += judge(bound.spec)
     return Compiled(bound.spec, by_name, distinct(issues))
@@ -117,8 +115,8 @@ def _flow(cls: type, declared: _Declared) -> Flow:
     """The declared flow; without one, the only step is the flow."""
     flow = getattr(cls, "flow", None)
     if flow is None:
-        return as_flow(next(iter(declared.steps.values()))) if len(declared.steps) == 1 else Flow()
-    return as_flow(flow)
+        return whole(next(iter(declared.steps.values()))) if len(declared.steps) == 1 else Flow()
+    return whole(flow)
 
 
 def _flow_issues(flow: Flow, declared: _Declared) -> Iterator[Issue]:
@@ -134,41 +132,6 @@ def _flow_issues(flow: Flow, declared: _Declared) -> Iterator[Issue]:
                 "unreachable_step",
                 "is not part of the flow: add it, side by side as in flow = [a >> b, c]",
             )
-
-
-def _edges(flow: Flow, declared: _Declared) -> tuple[Edge, ...]:
-    names = declared.names
-    return tuple(
-        Edge(source=names[one], target=names[other]) for one, other in flow.edges if one in names and other in names
-    )
-
-
-def _actions(declared: _Declared, issues: list[Issue]) -> dict[str, Action]:
-    found: dict[str, Action] = {}
-    known: dict[str, Any] = {}
-    for name, step in declared.steps.items():
-        action, wrong = examine(step.call, f"steps.{name}")
-        issues += wrong
-        issues += [
-            Issue(
-                f"steps.{name}.{option if NAME.match(option) else '?'}",
-                "unknown_option",
-                f"is none of {', '.join(sorted(OPTIONS))}",
-            )
-            for option in step.options
-            if option not in OPTIONS
-        ]
-        if action is not None:
-            found[name] = action
-            if known.setdefault(action.name, action.function) != action.function:
-                said = f"another callable goes by the same name, {action.name}: a spec could not tell them apart"
-                issues.append(Issue(f"steps.{name}", "not_callable", said))
-    return found
-
-
-def _node(name: str, step: Step, action: Action | None) -> Node:
-    options = {option: value for option, value in step.options.items() if option in OPTIONS and option != "input"}
-    return Node(name=name, action=action.name if action else NO_ACTION, **options)
 
 
 def _payload(cls: type, issues: list[Issue]) -> tuple[Any, ...] | None:
@@ -234,19 +197,3 @@ def _policies(draft: Any, path: str, issues: list[Issue]) -> dict[str, Any]:
             issues.append(Issue(f"{path}.jitter", "invalid_schedule_policy", str(error)))
             del given["jitter"]
     return given
-
-
-def _given(name: str, step: Step, issues: list[Issue]) -> dict[str, Path]:
-    """The explicit input of a step, as paths."""
-    given, code = step.options["input"], "unknown_input_path"
-    if not hasattr(given, "items"):
-        issues.append(Issue(f"steps.{name}.input", code, "maps parameters to paths: {'amount': 'order.total'}"))
-        return {}
-    paths = {}
-    for parameter, source in given.items():
-        place = f"steps.{name}.input.{parameter if isinstance(parameter, str) and NAME.match(parameter) else '?'}"
-        try:
-            paths[parameter] = parse_path(source)
-        except ValueError as error:
-            issues.append(Issue(place, code, f"{error}; literals are not accepted"))
-    return paths

@@ -10,7 +10,7 @@ from collections import abc
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin, is_typeddict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin, is_typeddict
 from uuid import UUID
 
 import msgspec
@@ -20,6 +20,9 @@ from squidie.workflow import hints
 from squidie.workflow.issues import Issue
 from squidie.workflow.spec import PayloadField
 from squidie.workflow.values import bare, is_model, is_record, is_union, json_problem, to_plain
+
+if TYPE_CHECKING:
+    from squidie.workflow.callables import Action
 
 ABSENT = msgspec.UNSET
 
@@ -117,6 +120,17 @@ def members(declared: Any) -> list[Member] | None:
     if is_typeddict(declared):
         return _dict_members(declared)
     return _dataclass_members(declared) if dataclasses.is_dataclass(declared) else None
+
+
+def return_members(action: Action | None) -> list[Member] | None:
+    """The fields that a function declares to return; None where it declares no closed set of them."""
+    returns = bare(action.returns) if action else None
+    maybe_none = False
+    if is_union(returns):
+        rest = [each for each in get_args(returns) if each is not type(None)]
+        maybe_none, returns = len(rest) < len(get_args(returns)), rest[0] if len(rest) == 1 else None
+    found = None if returns is None else members(bare(returns))
+    return [each._replace(may_be_absent=True) for each in found] if found and maybe_none else found
 
 
 def _dataclass_members(declared: Any) -> list[Member]:

@@ -11,49 +11,40 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from squidie.errors import InvalidArgument, InvalidSpec
 from squidie.workflow.compile import compile_class, has_parts
 from squidie.workflow.cron import interval_expression
-from squidie.workflow.flow import Step
+from squidie.workflow.drafts import Compensate, Deadline, approval, escalate, event, log, pause, step, wait
+from squidie.workflow.flow import Step, end
 from squidie.workflow.issues import errors
 from squidie.workflow.retry import Retry
 from squidie.workflow.spec import Spec, TriggerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from squidie.workflow import spec as plain
     from squidie.workflow.callables import Action
     from squidie.workflow.durations import Duration
 
-__all__ = ["Retry", "Step", "TriggerDraft", "Workflow", "cron", "every", "manual", "step", "to_spec"]
-
-
-def step(
-    call: Callable[..., Any],
-    *,
-    input: Mapping[str, str | Sequence[str | int]] | None = None,  # noqa: A002 - the word of the spec
-    output: str | None = None,
-    retry: plain.Retry | None = None,
-    queue: str | None = None,
-    priority: int | None = None,
-    irreversible: bool = False,
-    replayable: bool = True,
-    **unknown: Any,
-) -> Step:
-    """A step that runs this callable: any function, coroutine function or task.
-
-    Parameters bind by name; `input` maps them to paths explicitly.
-    """
-    options = {
-        "input": {} if input is None else input,
-        "output": output,
-        "retry": retry,
-        "queue": queue,
-        "priority": priority,
-        "irreversible": irreversible,
-        "replayable": replayable,
-    }
-    return Step(call, options | unknown)
+__all__ = [
+    "Compensate",
+    "Deadline",
+    "Retry",
+    "Step",
+    "TriggerDraft",
+    "Workflow",
+    "approval",
+    "cron",
+    "end",
+    "escalate",
+    "event",
+    "every",
+    "log",
+    "manual",
+    "pause",
+    "step",
+    "to_spec",
+    "wait",
+]
 
 
 @dataclass(frozen=True)
@@ -140,6 +131,15 @@ class Workflow:
 
     The attributes that are steps become nodes, `flow` says what follows what (one step alone needs none), the
     docstring is the description. A subclass without steps and flow is a base for others and is not compiled.
+
+    What a step's outcome decides is said in the flow as well:
+
+        flow = [
+            load >> check,
+            check.when("check.status", greater_than=199) >> tell,
+            check.otherwise >> credit,
+            check.on_error >> credit,
+        ]
     """
 
     name: ClassVar[str]
@@ -147,6 +147,7 @@ class Workflow:
     payload: ClassVar[Any] = None
     triggers: ClassVar[Sequence[Any]] = ()
     flow: ClassVar[Any] = None
+    deadline: ClassVar[Any] = None
     spec: ClassVar[Spec]
     actions: ClassVar[Mapping[str, Action]]
 

@@ -9,6 +9,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from math import isfinite
+from typing import Any
 
 Duration = str | int | float | timedelta
 
@@ -32,6 +33,14 @@ def seconds(duration: Duration, *, allow_zero: bool = False) -> float:
     if found > LONGEST:
         raise ValueError("a duration is at most 36,500 days")
     return found
+
+
+def lenient(duration: Any) -> Any:
+    """The seconds of what is a duration; anything else as it was written, for the checks to name."""
+    try:
+        return seconds(duration, allow_zero=True)
+    except ValueError:
+        return duration
 
 
 def _read(duration: object) -> float:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from squidie.workflow.spec import Spec
+from squidie.workflow.checks.options import LAPSES
+from squidie.workflow.spec import Spec, mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from squidie.workflow.spec import Edge
 
 
 def fingerprint(spec: Spec) -> str:
@@ -27,15 +30,17 @@ def fingerprint(spec: Spec) -> str:
 def canonical(spec: Spec) -> bytes:
     """The spec without what decides nothing: no description, and one order where order means nothing.
 
-    The first trigger stays the first: it is the default.
+    The first trigger stays the first: it is the default. Of the branches for one outcome of a step the order decides,
+    of the edges in one it does not, nor does it matter where the fallback stands.
 
     What has its default is left out, written or not, so that a field which a later version adds leaves the
     fingerprints of today as they are.
     """
-    plain: dict[str, Any] = _plain(Spec.from_json(spec.to_json()))  # through JSON, so that 30 and 30.0 seconds are one
+    read = Spec.from_json(spec.to_json())  # through JSON, so that 30 and 30.0 seconds are one
+    plain: dict[str, Any] = _plain(read)
     plain.pop("description", None)
     plain["nodes"] = _by_name(map(_node, plain["nodes"]))
-    plain["edges"] = sorted(plain.get("edges", []), key=lambda edge: (edge["from"], edge.get("on", ""), edge["to"]))
+    plain["edges"] = _edges(read)
     plain["payload"] = _by_name(plain.get("payload", []))
     plain["triggers"] = [_trigger(trigger) for trigger in plain["triggers"]]
     return msgspec.json.encode(plain, order="sorted")
@@ -56,11 +61,31 @@ def _is_default(field: msgspec.structs.FieldInfo, value: Any) -> bool:
     return value is msgspec.UNSET or (field.default is not msgspec.NODEFAULT and bool(value == field.default))
 
 
+def _edges(spec: Spec) -> list[dict[str, Any]]:
+    """The edges by source, outcome, branch and target."""
+    places: dict[tuple[str, str], dict[str, int]] = {}
+
+    def place(edge: Edge) -> tuple[str, str, int, str, str]:
+        branch = mark(edge.when) if edge.when else ""
+        return edge.source, edge.on, places[edge.source, edge.on][branch], edge.target, edge.recovery or ""
+
+    for edge in spec.edges:
+        known = places.setdefault((edge.source, edge.on), {"": 0})
+        known.setdefault(mark(edge.when) if edge.when else "", len(known))
+    return [_plain(edge) for edge in sorted(spec.edges, key=place)]
+
+
 def _node(node: dict[str, Any]) -> dict[str, Any]:
-    if node.get("output") == node["name"]:
-        node.pop("output")
-    if retry := node.get("retry"):
-        node["retry"] = {key: sorted(value) if key in ("on", "never") else value for key, value in retry.items()}
+    for same in ("output", "event"):
+        if node.get(same) == node["name"]:
+            node.pop(same)
+    if node.get("then") == LAPSES.get(node.get("kind", ""), ("",))[0]:
+        node.pop("then", None)
+    if form := node.get("form"):
+        node["form"] = _by_name(form)
+    for part in (node, node.get("compensate", {})):
+        if retry := part.get("retry"):
+            part["retry"] = {key: sorted(value) if key in ("on", "never") else value for key, value in retry.items()}
     return node
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _SEGMENT = re.compile(r"(?:[^.?\\]|\\.)+", re.DOTALL)
 _SPECIAL = re.compile(r"([.?\\])")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_ABSENT = object()
+ABSENT: Any = object()
+"""What `find` finds where there is nothing."""
 LONGEST = 1_000
 
 
@@ -96,18 +97,29 @@ def lookup(path: Path | str, roots: Mapping[str, Any], *, parameter: str = "") -
     value: Any = roots
     for depth, segment in enumerate(path.segments):
         value = _below(value, segment)
-        if value is _ABSENT:
+        if value is ABSENT:
             raise MissingPath(parameter, written(path.segments), written(path.segments[: depth + 1]))
+    return value
+
+
+def find(path: Path, roots: Mapping[str, Any]) -> Any:
+    """The value at the path, or `ABSENT`. Each root is asked for by its key, so that one may be read only then."""
+    try:
+        value = roots[path.root]
+    except KeyError:
+        return ABSENT
+    for segment in path.segments[1:]:
+        value = _below(value, segment)
     return value
 
 
 def _below(value: Any, segment: str) -> Any:
     if isinstance(value, list | tuple):
         index = int(segment) if segment.isascii() and segment.isdigit() and len(segment) < 10 else len(value)
-        return value[index] if index < len(value) else _ABSENT
+        return value[index] if index < len(value) else ABSENT
     if hasattr(value, "keys"):
-        return value.get(segment, _ABSENT)
-    return _ABSENT
+        return value.get(segment, ABSENT)
+    return ABSENT
 
 
 def bind(node_input: Mapping[str, str], roots: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,7 +144,7 @@ def _compile(node_input: Mapping[str, str]) -> Binder:
                 for segment in rest:
                     value = value[segment]
             except (KeyError, TypeError, IndexError):  # absent, or a list: rare enough to be looked at slowly
-                if (value := _second_look(name, path, roots)) is _ABSENT:
+                if (value := _second_look(name, path, roots)) is ABSENT:
                     continue
             bound[name] = value
         return bound
@@ -145,7 +157,7 @@ def _second_look(parameter: str, path: Path, roots: Mapping[str, Any]) -> Any:
         return lookup(path, roots, parameter=parameter)
     except MissingPath:
         if path.optional:
-            return _ABSENT
+            return ABSENT
         raise
 
 

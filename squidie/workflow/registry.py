@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from squidie.errors import InvalidConfig, InvalidSpec, WorkflowNotFound
 from squidie.workflow.callables import Action, describe
 from squidie.workflow.dsl import Workflow, to_spec
+from squidie.workflow.spec import LOG_ACTION, RUNS_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -52,11 +53,11 @@ class Registry:
 
     @property
     def served(self) -> frozenset[str]:
-        """The names of all actions that this process can run, old names included."""
-        return frozenset(self._actions)
+        """The names of all actions that this process can run, old names included; every process can log."""
+        return frozenset(self._actions) | {LOG_ACTION}
 
     def action(self, name: str) -> Action | None:
-        """The action of that name, or None if this process does not have it."""
+        """The action of that name, or None if this process does not have it; a log runs no code of anybody's."""
         return self._actions.get(name)
 
     def workflow(self, name: str) -> type[Workflow]:
@@ -71,8 +72,9 @@ class Registry:
         return self.workflow(name).spec
 
     def queues(self, default: str) -> set[str]:
-        """The queues that the declared workflows use; steps without one go to the default."""
-        return {node.queue or default for workflow in self._workflows.values() for node in workflow.spec.nodes}
+        """The queues that the declared workflows use, for undoing too; steps without one go to the default."""
+        work = (node for workflow in self._workflows.values() for node in workflow.spec.work.values())
+        return {node.queue or default for node in work if node.kind in RUNS_CODE}
 
     def _declare(self, workflow: type[Workflow]) -> None:
         spec = to_spec(workflow)
@@ -82,6 +84,8 @@ class Registry:
             self._add(action.name, action)
 
     def _add(self, name: str, action: Action) -> None:
+        if name == LOG_ACTION:
+            raise InvalidConfig(f"{LOG_ACTION} is what log nodes run", hint="give the action another name")
         if self._actions.setdefault(name, action).function != action.function:
             raise InvalidConfig(
                 f"two callables go by the name {name}", hint="rename one, or give it a name with actions={...}"

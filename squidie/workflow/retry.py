@@ -9,7 +9,7 @@ import builtins
 from typing import TYPE_CHECKING, Any
 
 from squidie.workflow import spec
-from squidie.workflow.durations import Duration, seconds
+from squidie.workflow.durations import Duration, lenient
 from squidie.workflow.spec import Backoff
 
 if TYPE_CHECKING:
@@ -37,21 +37,14 @@ def Retry(  # noqa: N802 - reads as the class that it makes
     return spec.Retry(
         max_attempts=max_attempts,
         backoff=Backoff(backoff) if backoff in tuple(Backoff) else backoff,  # type: ignore[arg-type]
-        min=_seconds(min),
-        max=_seconds(max),
+        min=lenient(min),
+        max=lenient(max),
         factor=factor,
         jitter=jitter,
         on=_names(on),
         never=_names(never),
-        within=None if within is None else _seconds(within),
+        within=None if within is None else lenient(within),
     )
-
-
-def _seconds(duration: Any) -> Any:
-    try:
-        return seconds(duration, allow_zero=True)
-    except ValueError:
-        return duration
 
 
 def _names(exceptions: Any) -> Any:

@@ -251,6 +251,11 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
         return frozenset(self.leaves) | {node.name for node in self.nodes if node.output_name in wanted}
 
     @cached_property
+    def decides_on_data(self) -> bool:
+        """Whether what happens next may depend on more than which step ended and how."""
+        return any(edge.when for edge in self.edges) or any(node.until or node.correlation_from for node in self.nodes)
+
+    @cached_property
     def decides_on_payload(self) -> bool:
         """Whether a decision looks at the payload."""
         paths = (edge.when.path for edge in self.edges if edge.when is not None)

@@ -1,24 +1,25 @@
 """What the graph of a spec implies: which nodes come before which, and in which ways a node can come to run.
 
-A *way* is a set of outcomes that together lead to a node: `{("charge", "error")}`. Outcomes that are the only ones a
-run can go on with are left out, so a plain chain or fan-out has the single way "always". Ways are joined where nodes
-join, and simplified where the outcomes of one node are all covered.
+A *turn* is what a run can do after a node: take one branch of one of its outcomes. A *way* is a set of turns that
+together lead to a node: after a failed charge, `{("charge", "error", "")}`. Turns that are the only ones a run can go
+on with are left out, so a plain chain or fan-out has the single way "always". Ways are joined where nodes join, and
+simplified where the turns after one node are all covered.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from squidie.workflow.spec import END, Outcome
+from squidie.workflow.spec import END, Outcome, mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from squidie.workflow.spec import Edge, Spec
 
-    Way = frozenset[tuple[str, Outcome]]
+    Turn = tuple[str, Outcome, str]  # the node, its outcome, and the mark of the branch's condition or nothing
+    Way = frozenset[Turn]
     Ways = frozenset[Way]
 
 ALWAYS: Ways = frozenset({frozenset()})
@@ -94,13 +95,19 @@ class Topology:
         return tuple(each for place, each in enumerate(self.order) if found >> place & 1)
 
     @cached_property
-    def _outcomes(self) -> dict[str, set[Outcome]]:
-        """The outcomes after which a run can go on past each node: always ok, and error where an edge waits for it."""
-        found: dict[str, set[Outcome]] = defaultdict(lambda: {Outcome.OK})
+    def _turns(self) -> dict[str, frozenset[Turn]]:
+        """What a run can go on with after each node.
+
+        Without an error edge a failure ends the run; without a fallback so does a success that no condition meets.
+        """
+        found: dict[str, set[Turn]] = {name: set() for name in self.incoming}
         for edge in self.spec.edges:
-            if edge.on is Outcome.ERROR and (edge.target in self.incoming or edge.target == END):
-                found[edge.source] = {Outcome.OK, Outcome.ERROR}
-        return found
+            if edge.source in found and (edge.target in self.incoming or edge.target == END):
+                found[edge.source].add(_turn(edge))
+        for name, turns in found.items():
+            if not any(outcome is Outcome.OK for _, outcome, _ in turns):
+                turns.add((name, Outcome.OK, ""))
+        return {name: frozenset(turns) for name, turns in found.items()}
 
     @cached_property
     def ways(self) -> dict[str, Ways | None]:
@@ -108,15 +115,15 @@ class Topology:
         found: dict[str, Ways | None] = {}
         for name in self.order:
             edges = self.incoming[name]
-            arriving = [self._after(found[edge.source], edge.source, edge.on) for edge in edges]
+            arriving = [self._after(found[edge.source], _turn(edge)) for edge in edges]
             found[name] = self._joined(arriving) if edges else ALWAYS
         return found
 
-    def _after(self, ways: Ways | None, source: str, outcome: Outcome) -> Ways | None:
-        """The ways to a node, and then that outcome of it."""
-        if ways is None or self._outcomes[source] == {outcome}:
+    def _after(self, ways: Ways | None, turn: Turn) -> Ways | None:
+        """The ways to a node, and then that turn after it."""
+        if ways is None or self._turns[turn[0]] == {turn}:
             return ways
-        return frozenset(way | {(source, outcome)} for way in ways)
+        return frozenset(way | {turn} for way in ways)
 
     def _joined(self, arriving: Iterable[Ways | None]) -> Ways | None:
         together: set[Way] = set()
@@ -131,16 +138,16 @@ class Topology:
     def _simplified(self, ways: set[Way]) -> Ways:
         """Ways that another way covers are dropped.
 
-        Ways that differ in one node's outcome only, all of them present, become one without it.
+        Ways that differ in the turn after one node only, all of them present, become one without it.
         """
         changed = True
         while changed:
             ways = {way for way in ways if not any(other < way for other in ways)}
             merged = {
-                way - {(name, outcome)}
+                way - {turn}
                 for way in ways
-                for name, outcome in way
-                if all((way - {(name, outcome)}) | {(name, other)} in ways for other in self._outcomes[name])
+                for turn in way
+                if all((way - {turn}) | {other} in ways for other in self._turns[turn[0]])
             }
             changed = bool(merged)
             ways |= merged
@@ -148,7 +155,8 @@ class Topology:
 
     def completed(self, name: str) -> Ways | None:
         """The ways in which this node has completed."""
-        return self._after(self.ways.get(name), name, Outcome.OK)
+        before = self.ways.get(name)
+        return self._joined(self._after(before, turn) for turn in self._turns[name] if turn[1] is Outcome.OK)
 
     def is_sure(self, later: str, producers: Iterable[str]) -> bool:
         """Whether one of the producers has completed whenever the later node runs.
@@ -168,9 +176,14 @@ class Topology:
         return any(_agree(way, each) for way in first for each in second)
 
 
+def _turn(edge: Edge) -> Turn:
+    return edge.source, edge.on, mark(edge.when) if edge.when else ""
+
+
 def _agree(one: Way, other: Way) -> bool:
-    outcomes = dict(one)
-    return all(outcomes.get(name, outcome) is outcome for name, outcome in other)
+    """Whether one run can go both ways: after no node it takes two turns."""
+    taken = {name: (outcome, branch) for name, outcome, branch in one}
+    return all(taken.get(name, (outcome, branch)) == (outcome, branch) for name, outcome, branch in other)
 
 
 def topology(spec: Spec) -> Topology:

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from squidie.workflow.checks import graph, inputs, payload, steps, triggers, whole
+from squidie.workflow.checks import (
+    conditions,
+    graph,
+    inputs,
+    options,
+    payload,
+    steps,
+    timing,
+    triggers,
+    undo,
+    warnings,
+    whole,
+)
 from squidie.workflow.checks.shape import read_shape
 from squidie.workflow.issues import Issue, distinct
 
@@ -20,7 +32,19 @@ if TYPE_CHECKING:
 LIMITS: tuple[Rule, ...] = whole.LIMITS
 """These hold first: a spec beyond them is not looked at any further."""
 
-RULES: tuple[Rule, ...] = (*whole.RULES, *triggers.RULES, *payload.RULES, *steps.RULES, *graph.RULES, *inputs.RULES)
+RULES: tuple[Rule, ...] = (
+    *whole.RULES,
+    *triggers.RULES,
+    *payload.RULES,
+    *steps.RULES,
+    *options.RULES,
+    *timing.RULES,
+    *graph.RULES,
+    *inputs.RULES,
+    *undo.RULES,
+    *conditions.RULES,
+    *warnings.RULES,
+)
 
 
 def validate_spec(value: Spec | dict[str, Any] | bytes | str) -> tuple[Issue, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from squidie.workflow.checks import places
 from squidie.workflow.issues import NAME, Issue
 from squidie.workflow.mapping import Path, parse_path
-from squidie.workflow.spec import Outcome, TriggerKind
+from squidie.workflow.spec import NodeKind, Outcome, TriggerKind
 from squidie.workflow.topology import topology
 
 if TYPE_CHECKING:
@@ -21,18 +21,33 @@ if TYPE_CHECKING:
     Finding = tuple[str, str]
 
 UNKNOWN, LATER, MAYBE = "unknown_input_path", "reads_later_step", "maybe_missing_input"
-_OPTIONAL = "give the parameter a default, or end the path with ?"
+OPTIONAL = "give the parameter a default, or end the path with ?"
 
 
 def paths_lead_somewhere(spec: Spec) -> Iterable[Issue]:
-    """Each input of each step. A graph with a cycle has no before and after; its own issue comes first."""
+    """Each path of each node. A graph with a cycle has no before and after; its own issue comes first."""
     if not topology(spec).is_acyclic:
         return
     for place, node in places.steps(spec):
+        for option in ("until", "correlation_from"):
+            for code, said in _required(spec, node, getattr(node, option)):
+                yield Issue(f"{place}.{option}", code, said)
         for parameter, text in node.input.items():
             shown = parameter if NAME.match(parameter) else "?"
             for code, said in path_findings(spec, node, text):
                 yield Issue(f"{place}.input.{shown}", code, said)
+
+
+def _required(spec: Spec, node: Node, text: str | None) -> Iterator[Finding]:
+    """A path that a wait cannot do without."""
+    found = list(path_findings(spec, node, text)) if text is not None else []
+    yield from found
+    if text is not None and not any(code == UNKNOWN for code, _ in found):
+        path = parse_path(text)
+        if path.optional:
+            yield UNKNOWN, "may not be optional: without it nobody knows what is waited for"
+        if path.root == "ctx":
+            yield UNKNOWN, "the context is for code; this is a path to data"
 
 
 def path_findings(spec: Spec, node: Node, text: str) -> Iterator[Finding]:
@@ -60,7 +75,7 @@ def _payload(spec: Spec, _node: Node, path: Path) -> Iterator[Finding]:
     elif len(path.segments) > 2 and not any(_may_hold(field, path.segments[2]) for field in found):
         yield UNKNOWN, "the payload field has nothing inside"
     elif len(found) < len(contracts) and not path.optional:
-        yield MAYBE, f"a trigger's contract does not have this field: {_OPTIONAL}"
+        yield MAYBE, f"a trigger's contract does not have this field: {OPTIONAL}"
 
 
 def _may_hold(field: Any, segment: str) -> bool:
@@ -72,12 +87,12 @@ def _schedule(spec: Spec, _node: Node, path: Path) -> Iterator[Finding]:
     if TriggerKind.CRON not in kinds:
         yield UNKNOWN, "no cron trigger starts this workflow, so that there is no schedule"
     elif kinds != {TriggerKind.CRON} and not path.optional:
-        yield MAYBE, f"a manual start has no schedule: {_OPTIONAL}"
+        yield MAYBE, f"a manual start has no schedule: {OPTIONAL}"
 
 
 def _parent(_spec: Spec, _node: Node, path: Path) -> Iterator[Finding]:
     if not path.optional:
-        yield MAYBE, f"only a child run has a parent: {_OPTIONAL}"
+        yield MAYBE, f"only a child run has a parent: {OPTIONAL}"
 
 
 def _error(spec: Spec, node: Node, path: Path) -> Iterator[Finding]:
@@ -85,21 +100,44 @@ def _error(spec: Spec, node: Node, path: Path) -> Iterator[Finding]:
     if Outcome.ERROR not in outcomes:
         yield UNKNOWN, "no error edge leads to this step"
     elif outcomes != {Outcome.ERROR} and not path.optional:
-        yield MAYBE, f"an ok edge leads to this step as well: {_OPTIONAL}"
+        yield MAYBE, f"an ok edge leads to this step as well: {OPTIONAL}"
 
 
 def _output(spec: Spec, node: Node, path: Path) -> Iterator[Finding]:
-    producers = [each.name for each in spec.nodes if each.output_name == path.root]
+    producers = [each for each in spec.nodes if each.output_name == path.root]
     graph = topology(spec)
-    earlier = [each for each in producers if graph.precedes(each, node.name)]
+    earlier = [each for each in producers if graph.precedes(each.name, node.name)]
     if not producers:
         yield UNKNOWN, "no step has an output of this name; a field of the payload is written payload.name"
     elif not earlier:
         yield LATER, "the step with this output does not come before this one on any path"
-    elif not path.optional and not graph.is_sure(node.name, earlier):
-        yield MAYBE, f"the step with this output may be skipped: {_OPTIONAL}"
+    elif (found := _inside(earlier, path)) is not None:
+        yield found
+    elif not path.optional and not graph.is_sure(node.name, [each.name for each in earlier]):
+        yield MAYBE, f"the step with this output may be skipped: {OPTIONAL}"
 
 
+def _inside(producers: list[Node], path: Path) -> Finding | None:
+    """What is wrong with a path into an output whose shape its kind of node decides."""
+    if len(path.segments) < 2:
+        return None
+    known = [_MADE[each.kind] for each in producers if each.kind in _MADE]
+    if len(known) == len(producers) and not any(path.segments[1] in fields for fields in known):
+        fields = ", ".join(dict.fromkeys(name for each in known for name in each))
+        return UNKNOWN, f"this output has {fields}" if fields else "this output is null: there is nothing inside"
+    if any(fields.get(path.segments[1]) is False for fields in known) and not path.optional:
+        return MAYBE, f"a decision may come without it: {OPTIONAL}"
+    return None
+
+
+_MADE: dict[NodeKind, dict[str, bool]] = {
+    NodeKind.WAIT: {},
+    NodeKind.LOG: {},
+    NodeKind.APPROVAL: {
+        "decision": True, "actor": True, "decided_at": True, "votes": True, "comment": False, "data": False
+    },
+}  # fmt: skip
+"""What the outputs of some kinds of nodes hold, each with whether it is there for certain."""
 _ROOTS = {"ctx": _ctx, "payload": _payload, "schedule": _schedule, "parent": _parent, "error": _error}
 
 RULES = (paths_lead_somewhere,)

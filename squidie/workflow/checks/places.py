@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from squidie.workflow.checks.shape import part_path
-from squidie.workflow.spec import Edge, Node, PayloadField, Trigger
+from squidie.workflow.spec import Compensate, Edge, Node, PayloadField, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,14 @@ def steps(spec: Spec) -> Iterator[tuple[str, Node]]:
     """Each node."""
     for index, node in enumerate(spec.nodes):
         yield part_path("steps", node, Node, index), node
+
+
+def code(spec: Spec) -> Iterator[tuple[str, Node | Compensate]]:
+    """Whatever runs code and may be tried again: each node, and what undoes it."""
+    for path, node in steps(spec):
+        yield path, node
+        if node.compensate is not None:
+            yield f"{path}.compensate", node.compensate
 
 
 def triggers(spec: Spec) -> Iterator[tuple[str, Trigger]]:

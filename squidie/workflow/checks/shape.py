@@ -11,12 +11,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
+from squidie.workflow.durations import seconds
 from squidie.workflow.issues import NAME, Issue
-from squidie.workflow.spec import Edge, Node, PayloadField, Retry, Spec, Trigger
+from squidie.workflow.spec import (
+    LOG_ACTION,
+    Compensate,
+    Condition,
+    Deadline,
+    Edge,
+    Escalation,
+    Node,
+    NodeKind,
+    Outcome,
+    PayloadField,
+    Retry,
+    Spec,
+    Trigger,
+)
+from squidie.workflow.values import is_union, json_problem
 
 LISTS: dict[tuple[type, str], Any] = {
     (Spec, "triggers"): Trigger,
@@ -24,8 +40,25 @@ LISTS: dict[tuple[type, str], Any] = {
     (Spec, "edges"): Edge,
     (Spec, "payload"): PayloadField,
     (Trigger, "payload"): PayloadField,
+    (Node, "form"): PayloadField,
 }
-PLACES: dict[type, str] = {Node: "steps", Trigger: "triggers", Edge: "edges", PayloadField: "payload"}
+PARTS: dict[tuple[type, str], Any] = {
+    (Spec, "deadline"): Deadline,
+    (Node, "retry"): Retry,
+    (Node, "deadline"): Deadline,
+    (Node, "compensate"): Compensate,
+    (Node, "escalate"): Escalation,
+    (Compensate, "retry"): Retry,
+    (Edge, "when"): Condition,
+}
+MAPS = {(Node, "input"), (Compensate, "input")}
+PLACES: dict[tuple[type, str], str] = {(Spec, "nodes"): "steps"}
+"""Where issues point, where that is not the field's own name."""
+DURATIONS = {
+    (Node, "timeout"), (Node, "grace"), (Node, "duration"), (Node, "due"), (Retry, "min"), (Retry, "max"),
+    (Retry, "within"), (Deadline, "within"), (Deadline, "due_soon"), (Deadline, "escalate_after"), (Escalation, "due"),
+    (Trigger, "jitter"),
+}  # fmt: skip
 CODES: dict[tuple[type, str], str] = {
     (Spec, "name"): "invalid_name",
     (Spec, "version"): "invalid_version",
@@ -51,6 +84,28 @@ CODES: dict[tuple[type, str], str] = {
     (Node, "queue"): "invalid_name",
     (Node, "priority"): "invalid_priority",
     (Node, "retry"): "invalid_retry",
+    (Node, "timeout"): "invalid_timeout",
+    (Node, "grace"): "invalid_timeout",
+    (Node, "deadline"): "invalid_deadline",
+    (Node, "compensate"): "invalid_compensation",
+    (Node, "transactional"): "invalid_transactional",
+    (Node, "duration"): "invalid_duration",
+    (Node, "until"): "unknown_input_path",
+    (Node, "message"): "invalid_message",
+    (Node, "level"): "invalid_level",
+    **{(Node, name): "invalid_approval" for name in ("role", "quorum", "then", "escalate", "form", "exclude")},
+    (Node, "due"): "invalid_duration",
+    (Node, "event"): "invalid_event",
+    (Node, "correlation"): "invalid_event",
+    (Node, "correlation_from"): "unknown_input_path",
+    (Spec, "deadline"): "invalid_deadline",
+    (Compensate, "action"): "missing_action",
+    (Compensate, "input"): "unknown_input_path",
+    (Compensate, "retry"): "invalid_retry",
+    (Compensate, "queue"): "invalid_name",
+    (Escalation, "due"): "invalid_duration",
+    (Edge, "when"): "invalid_condition",
+    (Edge, "recovery"): "invalid_recovery",
     (Edge, "from"): "unknown_edge_source",
     (Edge, "to"): "unknown_edge_target",
     (Edge, "on"): "invalid_outcome",
@@ -64,16 +119,24 @@ OTHERWISE: dict[type, str] = {
     Edge: "invalid_spec",
     PayloadField: "invalid_payload_field",
     Retry: "invalid_retry",
+    Deadline: "invalid_deadline",
+    Compensate: "invalid_compensation",
+    Escalation: "invalid_approval",
+    Condition: "invalid_condition",
 }
 INSTEAD: dict[tuple[type, str], Any] = {
     (Spec, "name"): "Unnamed",
     (Spec, "triggers"): (),
     (Spec, "nodes"): (),
     (Node, "action"): "unnamed:unnamed",
+    (Node, "duration"): 1.0,
+    (Node, "until"): "payload",
     (PayloadField, "type"): "any",
     (Retry, "max_attempts"): 1,
+    (Compensate, "action"): "unnamed:unnamed",
+    (Condition, "path"): "payload",
 }
-"""What stands in for a required field that could not be read. Without an entry the whole part is left out."""
+"""What stands in for a field that could not be read. Without an entry a part that requires it is left out."""
 
 
 class _Field(NamedTuple):
@@ -81,6 +144,11 @@ class _Field(NamedTuple):
     attribute: str
     kind: Any
     required: bool
+
+    @property
+    def may_be_none(self) -> bool:
+        """Whether null says that nothing is said."""
+        return is_union(self.kind) and type(None) in get_args(self.kind)
 
     @property
     def code(self) -> str:
@@ -128,22 +196,34 @@ class _Reader:
                     self.issues.append(Issue(_place(field, path), field.code, "is missing"))
                 complete &= field.at in INSTEAD
                 read[field.attribute] = INSTEAD.get(field.at)
+            elif key in given and field.at in INSTEAD:
+                read[field.attribute] = INSTEAD[field.at]
+        if struct is Node and read.get("kind") is NodeKind.LOG and "action" not in given:
+            read["action"] = LOG_ACTION  # the only one there is: a document need not say it
         return struct(**read) if complete else None
 
     def _value(self, value: Any, field: _Field, path: str) -> tuple[bool, Any]:
         """Whether the value fits, and what it is."""
         inside = _place(field, path)
-        if field.at in LISTS and not (field.at == (Trigger, "payload") and value is None):
+        if value is None and field.may_be_none:
+            return True, None
+        if field.at in LISTS:
             return self._list(value, field, inside)
-        if field.at == (Node, "retry") and value is not None:
-            found = self.part(value, Retry, inside)
+        if field.at in PARTS:
+            found = self.part(value, PARTS[field.at], inside)
             return found is not None, found
-        if field.at == (Node, "input") and isinstance(value, Mapping):
+        if field.at in MAPS and isinstance(value, Mapping):
             return True, self._input(value, inside)
+        return self._plain(value, field, inside)
+
+    def _plain(self, value: Any, field: _Field, inside: str) -> tuple[bool, Any]:
+        if field.at[0] is Condition and (why := json_problem(value)):  # it stands in the ids of edges
+            self.issues.append(Issue(inside, field.code, f"is {why}"))
+            return field.attribute != "path", None
         try:
             return True, msgspec.convert(value, field.kind)
         except (msgspec.ValidationError, OverflowError) as error:
-            self.issues.append(Issue(inside, field.code, _said(error, field.kind)))
+            self.issues.append(Issue(inside, field.code, _said(error, field, value)))
             return False, None
 
     def _list(self, value: Any, field: _Field, inside: str) -> tuple[bool, Any]:
@@ -162,18 +242,23 @@ class _Reader:
 
 
 def _place(field: _Field, path: str) -> str:
-    return _join(path, PLACES[LISTS[field.at]] if field.at in LISTS else field.at[1])
+    return _join(path, PLACES.get(field.at, field.at[1]))
 
 
 def part_path(inside: str, part: Any, struct: type, index: int) -> str:
     """How issues point at one of several parts: by its name where it has one, an edge by its id, else by its place."""
-    given = _given(part, struct) or {}
     if struct is Edge:
-        words = [given.get("from"), given.get("on", "ok"), given.get("to")]
+        words = [_word(part, key, attribute) for key, attribute in (("from", "source"), ("on", "on"), ("to", "target"))]
+        words[1] = Outcome.OK if words[1] is None else words[1]
         named = all(isinstance(word, str) and NAME.match(word) for word in words)
-        return f"{inside}.{':'.join(str(word) for word in words)}" if named else f"{inside}[{index}]"
-    name = given.get("name")
+        return f"{inside}.{':'.join(map(str, words))}" if named else f"{inside}[{index}]"
+    name = _word(part, "name", "name")
     return f"{inside}.{name}" if isinstance(name, str) and NAME.match(name) else f"{inside}[{index}]"
+
+
+def _word(part: Any, key: str, attribute: str) -> Any:
+    """What a part says of itself, be it a mapping or an instance."""
+    return part.get(key) if isinstance(part, Mapping) else getattr(part, attribute, None)
 
 
 def _given(value: Any, struct: type) -> Mapping[Any, Any] | None:
@@ -196,7 +281,21 @@ def _join(path: str, key: Any) -> str:
     return f"{path}.{shown}" if path else shown
 
 
-def _said(error: Exception, kind: Any) -> str:
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return f"is one of {', '.join(kind)}"
+def _said(error: Exception, field: _Field, value: Any) -> str:
+    """What is wrong with a value, without it."""
+    words = [
+        each for each in (field.kind, *get_args(field.kind)) if isinstance(each, type) and issubclass(each, StrEnum)
+    ]
+    if words:
+        return f"is one of {', '.join(words[0])}"
+    if field.at in DURATIONS and isinstance(value, str):
+        return _no_seconds(value)
     return str(error).partition(" - at ")[0].replace("`", "").lower()
+
+
+def _no_seconds(text: str) -> str:
+    try:
+        seconds(text, allow_zero=True)
+    except ValueError as error:
+        return str(error)
+    return "is a number of seconds in a spec"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from squidie.workflow.checks import places
 from squidie.workflow.durations import LONGEST
 from squidie.workflow.issues import NAME, NAME_RULE, QUEUE, RESERVED, Issue
+from squidie.workflow.spec import LOG_ACTION, NodeKind
 from squidie.workflow.topology import topology
 
 if TYPE_CHECKING:
@@ -49,14 +50,19 @@ def names_are_unique(spec: Spec) -> Iterable[Issue]:
 
 
 def actions_are_named(spec: Spec) -> Iterable[Issue]:
-    """A step without code is not a step yet."""
+    """A step without code is not a step yet, and what undoes it is code as well."""
+    said = f"names its code: module:function or a task's name, at most {MAX_ACTION} characters"
     for path, node in places.steps(spec):
-        if not (1 <= len(node.action) <= MAX_ACTION and node.action.isprintable()):
-            yield Issue(
-                f"{path}.action",
-                "missing_action",
-                f"names its code: module:function or a task's name, at most {MAX_ACTION} characters",
-            )
+        if node.kind is NodeKind.STEP and not _is_action(node.action):
+            yield Issue(f"{path}.action", "missing_action", said)
+        if node.kind is NodeKind.LOG and node.action != LOG_ACTION:
+            yield Issue(f"{path}.action", "missing_action", f"of a log is {LOG_ACTION}")
+        if node.compensate is not None and not _is_action(node.compensate.action):
+            yield Issue(f"{path}.compensate.action", "missing_action", said)
+
+
+def _is_action(name: str) -> bool:
+    return 1 <= len(name) <= MAX_ACTION and name.isprintable() and name != LOG_ACTION
 
 
 def outputs_are_distinct(spec: Spec) -> Iterable[Issue]:
@@ -87,9 +93,9 @@ def outputs_are_distinct(spec: Spec) -> Iterable[Issue]:
 
 def queues_are_names(spec: Spec) -> Iterable[Issue]:
     """Brokers keep lists of their own under names that begin with `unacked`."""
-    for path, node in places.steps(spec):
-        if node.queue is not None and (not QUEUE.match(node.queue) or node.queue.startswith("unacked")):
-            said = "a queue has letters, digits, _ . and -, at most 64, and does not begin with unacked"
+    said = "a queue has letters, digits, _ . and -, at most 64, and does not begin with unacked"
+    for path, part in places.code(spec):
+        if part.queue is not None and (not QUEUE.match(part.queue) or part.queue.startswith("unacked")):
             yield Issue(f"{path}.queue", "invalid_name", said)
 
 
@@ -102,9 +108,9 @@ def priorities_are_in_range(spec: Spec) -> Iterable[Issue]:
 
 def retries_are_sound(spec: Spec) -> Iterable[Issue]:
     """Every number of the policy by itself, then together."""
-    for path, node in places.steps(spec):
-        if node.retry is not None:
-            for field, said in _retry(node.retry):
+    for path, part in places.code(spec):
+        if part.retry is not None:
+            for field, said in _retry(part.retry):
                 yield Issue(f"{path}.retry.{field}", "invalid_retry", said)
 
 

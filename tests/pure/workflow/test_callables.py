@@ -42,6 +42,7 @@ def typed(  # noqa: PLR0917
 
 
 def test_a_function_is_named_by_module_and_qualified_name():
+    """1.25: an action is `module:function`."""
     action = describe(plain)
 
     assert action.name == f"{__name__}:plain"
@@ -53,6 +54,7 @@ def test_a_function_is_named_by_module_and_qualified_name():
 
 
 def test_a_task_goes_by_its_own_name_and_the_parameters_of_its_run():
+    """1.25: or a task's name."""
     task = Task()
     action = describe(task)
 
@@ -61,6 +63,8 @@ def test_a_task_goes_by_its_own_name_and_the_parameters_of_its_run():
 
 
 def test_a_coroutine_function_is_known_as_one():
+    """1.23: any function, coroutine function or task."""
+
     async def later(): ...
 
     assert describe(later).is_async
@@ -106,6 +110,8 @@ ran = []
     ],
 )
 def test_a_hostile_annotation_never_runs_and_counts_as_any(annotation):
+    """1.11: binding reads annotations and never runs them."""
+
     def hostile(x): ...
 
     hostile.__annotations__ = {"x": annotation, "return": annotation}
@@ -159,6 +165,7 @@ def test_without_typed_parameters_decoding_does_nothing():
 
 
 def test_typed_parameters_get_their_type_back():
+    """1.9: a typed object decodes back to its type."""
     given = {
         "order": {"order_id": 7, "due": "2025-01-02"},
         "day": "2025-01-02",
@@ -230,6 +237,8 @@ def test_without_a_declared_type_a_result_passes_untouched(result):
 
 
 def test_a_typed_object_is_encoded_declared_or_not():
+    """1.23: typed objects are encoded."""
+
     class Made(msgspec.Struct):
         x: int
 

@@ -61,6 +61,7 @@ def test_a_chain_leads_from_step_to_step(steps):
 
 
 def test_a_list_fans_out_and_the_next_step_joins(steps):
+    """1.16: no conditions at all is a plain fan-out."""
     a, b, c, d = (steps[n] for n in "abcd")
 
     diamond = {("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")}
@@ -95,6 +96,8 @@ def test_a_single_step_needs_no_flow():
 
 
 def test_the_spec_says_what_the_class_says():
+    """1.1 and 1.5: a class compiles to one frozen spec; the first trigger is the default."""
+
     class Fulfilment(Workflow):
         """Take an order from payment to parcel.
 
@@ -142,6 +145,8 @@ def test_the_spec_says_what_the_class_says():
 
 
 def test_a_name_of_its_own_is_not_inherited():
+    """1.4: a workflow's name is its class name unless it says otherwise."""
+
     class Parent(Workflow):
         name = "Ours"
         triggers = START
@@ -182,18 +187,20 @@ def test_a_subclass_may_replace_a_step_of_an_inherited_flow():
 
 
 def test_every_issue_of_a_class_comes_at_once():
+    """1.2: one `InvalidSpec` lists every issue with its path."""
     with pytest.raises(InvalidSpec) as caught:
 
         class Broken(Workflow):
             triggers = cron("nightly", "never")
-            charge = step(f, retry=Retry(5, max="for ever"), timeout="2m", priority="high")
+            charge = step(f, retry=Retry(5, max="for ever"), timeout="a while", prio=1, priority="high")
             tell = step("not a function")
 
     found = {(issue.path, issue.code) for issue in caught.value.issues}
     assert found == {
         ("triggers.nightly.expression", "invalid_cron_expression"),
         ("steps.charge.retry.max", "invalid_retry"),
-        ("steps.charge.timeout", "unknown_option"),
+        ("steps.charge.timeout", "invalid_timeout"),
+        ("steps.charge.prio", "unknown_option"),
         ("steps.charge.priority", "invalid_priority"),
         ("steps.charge", "unreachable_step"),
         ("steps.tell", "unreachable_step"),
@@ -204,10 +211,12 @@ def test_every_issue_of_a_class_comes_at_once():
 
 
 def test_a_workflow_that_nothing_starts_is_refused():
+    """1.5: at least one trigger."""
     assert refused(only=step(f), triggers=[]) == {("triggers", "missing_trigger")}
 
 
 def test_what_is_no_trigger_is_refused():
+    """1.5: manual or cron."""
     assert refused(only=step(f), triggers=["start", *START]) == {("triggers[0]", "invalid_trigger")}
 
 
@@ -229,6 +238,7 @@ def test_what_is_no_step_is_refused_in_a_flow(stray, steps):
 
 
 def test_a_circle_is_refused(steps):
+    """1.16: the graph is acyclic."""
     a, b = steps["a"], steps["b"]
 
     assert ("edges", "cycle") in refused(a=a, b=b, flow=a >> b >> a)
@@ -241,7 +251,7 @@ def test_one_step_object_has_one_name(steps):
     assert refused(a=a, again=a, flow=a) == {("steps.again", "duplicate_step")}
 
 
-@pytest.mark.parametrize("name", ["version", "triggers", "name", "payload", "error", "end"])
+@pytest.mark.parametrize("name", ["version", "triggers", "name", "deadline", "payload", "error", "end"])
 def test_a_step_may_not_take_the_place_of_a_setting_or_a_root(name):
     only = step(f)
 
@@ -260,6 +270,7 @@ def test_what_cannot_be_called_by_name_is_not_callable(call):
 
 
 def test_the_fields_of_two_triggers_have_one_type():
+    """1.6: a field declared by several triggers has one type."""
     one = manual("one", payload=[field("x", "string")])
     other = manual("other", payload=[field("x", "integer")])
 
@@ -273,16 +284,19 @@ def field(name, kind):
 
 
 def test_a_payload_that_is_no_contract_is_refused():
+    """1.7: a class with declared fields, or a list of them."""
     assert refused(only=step(f), payload=int) == {("payload", "invalid_payload_contract")}
 
 
 def test_a_cron_trigger_without_its_input_is_refused():
+    """1.6: the input must satisfy the contract at declaration."""
     found = refused(only=step(f), payload=[field("x", "string")], triggers=[cron("n", "@hourly")])
 
     assert found == {("triggers.n.input.x", "incomplete_trigger_input")}
 
 
 def test_warnings_do_not_refuse():
+    """1.2: warnings never refuse."""
     assert errors([Issue("edges", "no_fallback", "may end here", Severity.WARNING)]) == ()
 
 
@@ -312,3 +326,41 @@ def test_every_needs_a_duration_of_a_second_at_least(duration):
     assert refused(triggers=[every("often", duration)], a=step(f)) == {
         ("triggers.often.expression", "invalid_cron_expression")
     }
+
+
+class Adopted:
+    """As much of a task as is looked at."""
+
+    name, queue, max_retries = "shop.charge", "cards", 7
+    soft_time_limit, time_limit = 60, 90
+
+    def run(self, order_id): ...
+    def __call__(self, *args): ...
+
+
+def test_what_a_task_declares_holds_where_its_step_says_nothing():
+    """1.24: a task keeps what it declares."""
+    task = Adopted()
+    bare = declare(a=step(task)).spec.nodes[0]
+    told = declare(a=step(task, retry=Retry(2), queue="slow", timeout="5m")).spec.nodes[0]
+
+    assert (bare.action, bare.queue, bare.retry.max_attempts) == ("shop.charge", "cards", 8)
+    assert (bare.timeout, bare.grace) == (60.0, 30.0)
+    assert (told.queue, told.retry, told.timeout, told.grace) == ("slow", Retry(2), 300.0, 30.0)
+
+
+def test_a_task_that_undoes_keeps_what_it_declares_too():
+    """18.2: own retry policy."""
+    undo = declare(a=step(f, compensate=Adopted()), payload=[field("order_id", "string")]).spec.nodes[0].compensate
+
+    assert (undo.action, undo.queue, undo.retry.max_attempts) == ("shop.charge", "cards", 8)
+    assert undo.input == {"order_id": "payload.order_id"}
+
+
+def test_the_words_of_a_workflow_come_by_the_public_door():
+    import squidie
+    from squidie import workflow
+
+    words = {"step", "wait", "log", "pause", "approval", "escalate", "event", "end", "Deadline", "Compensate", "Retry"}
+    assert words <= set(squidie.__all__) & set(workflow.__all__)
+    assert all(getattr(squidie, word) is getattr(workflow, word) for word in words)

@@ -25,6 +25,7 @@ from squidie.workflow.durations import seconds
     ],
 )
 def test_a_duration_is_text_a_number_or_a_timedelta(written, expected):
+    """0: to the microsecond."""
     assert seconds(written) == expected
 
 

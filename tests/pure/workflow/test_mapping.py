@@ -26,6 +26,7 @@ ROOTS = {
     ],
 )
 def test_a_path_is_text_or_a_list(written, path):
+    """1.12: dotted text or a list, optional with a ? at its end."""
     assert parse_path(written) == path
     assert parse_path(str(path)) == path
 
@@ -72,6 +73,7 @@ def test_a_path_finds_its_value(path, value):
     ],
 )
 def test_a_path_that_leads_nowhere_says_where_it_ends(path, missing_at):
+    """1.15: `missing_at` is the prefix up to the first absent part."""
     with pytest.raises(MissingPath) as caught:
         bind({"fine": "reserve", "x": path}, ROOTS)
 
@@ -80,6 +82,7 @@ def test_a_path_that_leads_nowhere_says_where_it_ends(path, missing_at):
 
 
 def test_an_optional_path_that_leads_nowhere_leaves_the_parameter_to_its_default():
+    """1.12: the default then applies."""
     assert bind({"x": "charge.total?", "y": "reserve"}, ROOTS) == {"y": "hold-7"}
 
 

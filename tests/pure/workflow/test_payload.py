@@ -133,6 +133,7 @@ def test_an_annotation_becomes_a_field_type(annotation, expected):
 
 @pytest.mark.parametrize("annotation", [object(), int | str, Literal["a", 1], complex, type, NOW])
 def test_an_annotation_that_is_no_payload_type_is_an_issue_and_never_unchecked(annotation):
+    """1.7: an unknown type is an issue."""
     made = dataclass(type("Made", (), {"__annotations__": {"x": annotation}}))
 
     with pytest.raises(InvalidSpec) as caught:
@@ -141,6 +142,7 @@ def test_an_annotation_that_is_no_payload_type_is_an_issue_and_never_unchecked(a
 
 
 def test_every_kind_of_declaration_gives_the_same_contract():
+    """1.7: a dataclass, TypedDict, Struct or model."""
     order_id, email = (
         PayloadField(name="order_id", type="integer"),
         PayloadField(name="email", type="string", nullable=True, default=None),
@@ -212,6 +214,7 @@ def check(kind, value, **limits):
     ],
 )
 def test_a_value_that_fits_is_admitted(kind, value, limits):
+    """1.7: an integer is a number."""
     assert check(kind, value, **limits) is None
 
 
@@ -245,10 +248,12 @@ def test_a_value_that_fits_is_admitted(kind, value, limits):
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_and_not_converted(kind, value, limits):
+    """1.7: strict."""
     assert check(kind, value, **limits)
 
 
 def test_everything_that_is_wrong_is_said_at_once_and_no_value_is_repeated():
+    """1.9: unknown keys are refused."""
     with pytest.raises(InvalidPayload) as caught:
         admit(contract(AsStruct), {"email": 5, "colour": "hunter2"}, now=NOW)
 
@@ -261,6 +266,7 @@ def test_everything_that_is_wrong_is_said_at_once_and_no_value_is_repeated():
 
 
 def test_defaults_fill_absent_keys_only():
+    """1.8: an explicit null must be allowed by the type."""
     assert admit(contract(AsStruct), {"order_id": 7}, now=NOW) == {"order_id": 7, "email": None, "lines": []}
     with pytest.raises(InvalidPayload):
         admit(contract(AsStruct), {"order_id": 7, "lines": None}, now=NOW)
@@ -303,6 +309,7 @@ def test_no_payload_is_an_empty_one():
 
 
 def test_now_and_today_are_the_time_of_the_start_in_the_zone_of_the_trigger():
+    """1.8: the clock, in the zone of the trigger, at the start."""
     fields = (
         PayloadField(name="at", type="string", format="datetime", default="now"),
         PayloadField(name="day", type="string", format="date", default="today"),

@@ -18,6 +18,7 @@ def context():
 
 
 def test_the_context_hears_of_a_cancellation_while_the_step_runs():
+    """1.23: `cancelled`, and `check()`."""
     ctx = context()
     ctx.check()
 
@@ -29,6 +30,7 @@ def test_the_context_hears_of_a_cancellation_while_the_step_runs():
 
 
 def test_the_context_hears_of_a_lost_lease():
+    """1.23: `lease_lost`."""
     ctx = context()
     ctx.signals.warned = True
     assert ctx.lease_lost
@@ -42,6 +44,7 @@ def test_the_context_hears_of_a_lost_lease():
 
 
 def test_the_context_cannot_be_changed_and_knows_no_token():
+    """1.23: never the claim token."""
     with pytest.raises(FrozenInstanceError):
         context().attempt = 2
     assert not [name for name in dir(context()) if "token" in name]
