@@ -3,13 +3,14 @@
     SquidieError
      + Refused          nothing was written; a host's transaction in which it happened can still commit
      |  + Invalid       the request is wrong in itself                              (exit 2)
-     |  |   InvalidArgument, InvalidPayload, InvalidTrigger, InvalidSpec, InvalidSchedule,
-     |  |   UnstorableValue > PayloadTooLarge
+     |  |   InvalidArgument, InvalidPayload, InvalidTrigger, InvalidSpec, InvalidSchedule, InvalidReview,
+     |  |   InvalidSignal, UnstorableValue > PayloadTooLarge
      |  + NotFound      nothing by that name                                        (exit 3)
-     |  |   RunNotFound, StepNotFound, WorkflowNotFound, ScheduleNotFound
+     |  |   RunNotFound, StepNotFound, WorkflowNotFound, ScheduleNotFound, DeadLetterNotFound
      |  + Conflict      somebody was first, or the state moved                      (exit 4)
-     |  |   KeyReused, InvalidTransition
+     |  |   KeyReused, InvalidTransition, AlreadyResolved, WrongVerb, StaleRevision, EventMismatch
      |  + Blocked       a safety gate                                               (exit 5)
+     |  |   UnsafeReplay, RunRetired, LimitReached
      |  + NotPermitted  the host's policy said no                                   (exit 6)
      + Unavailable      try again                                                   (exit 7; 124 for WaitTimeout)
      |   JournalUnavailable, JournalBusy, WaitTimeout
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -132,6 +134,20 @@ class InvalidSchedule(Invalid):
         super().__init__(f"{field}: {reason}", details={"field": field, "reason": reason})
 
 
+class InvalidReview(Invalid):
+    """An answer to a pause or an approval is incomplete or malformed. `details`: `field`, `reason`."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}", details={"field": field, "reason": reason})
+
+
+class InvalidSignal(Invalid):
+    """A command given as data is not one. `details`: `field`, `reason`."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}", details={"field": field, "reason": reason})
+
+
 class UnstorableValue(Invalid):
     """A value may not enter the journal. `details`: `path`, `reason`."""
 
@@ -158,10 +174,11 @@ class NotFound(Refused):
 
 
 class RunNotFound(NotFound):
-    """There is no run with that id. `details`: `run_id`."""
+    """There is no run with that id, or none that `what` describes. `details`: `run_id`."""
 
-    def __init__(self, run_id: object) -> None:
-        super().__init__(f"there is no run {run_id}", details={"run_id": str(run_id)})
+    def __init__(self, run_id: object, what: str | None = None) -> None:
+        found = None if run_id is None else str(run_id)
+        super().__init__(f"there is no run {what or run_id}", details={"run_id": found})
 
 
 class StepNotFound(NotFound):
@@ -193,6 +210,14 @@ class ScheduleNotFound(NotFound):
         )
 
 
+class DeadLetterNotFound(NotFound):
+    """No attempt of that step was given up. `details`: `run_id`, `step`."""
+
+    def __init__(self, run_id: object, step: str | None) -> None:
+        what = f"step {step!r} of run {run_id}" if step else f"run {run_id}"
+        super().__init__(f"there is no dead letter of {what}", details={"run_id": str(run_id), "step": step})
+
+
 class Conflict(Refused):
     """Somebody was first, or the state moved on."""
 
@@ -220,10 +245,77 @@ class InvalidTransition(Conflict):
         )
 
 
+class AlreadyResolved(Conflict):
+    """Somebody has decided before. `details`: `step`, `decision`, `by`, `at`."""
+
+    def __init__(self, step: str, decision: str, by: Any, at: datetime | None) -> None:
+        who = f" by {by}" if isinstance(by, str) else ""
+        when = f" at {at.isoformat()}" if at is not None else ""
+        details = {"step": step, "decision": str(decision), "by": by, "at": at.isoformat() if at else None}
+        super().__init__(f"{step} was {decision}{who}{when}", details=details)
+
+
+class WrongVerb(Conflict):
+    """The node takes another answer. `details`: `step`, `kind`, `use`."""
+
+    def __init__(self, step: str, kind: str, use: Sequence[str]) -> None:
+        kind = str(kind)
+        hint = f"use {' or '.join(use)}" if use else None
+        super().__init__(f"{step} is of kind {kind}", hint=hint, details={"step": step, "kind": kind, "use": [*use]})
+
+
+class StaleRevision(Conflict):
+    """The step was touched since it was looked at. `details`: `step`, `revision`, `by`, `at`."""
+
+    def __init__(self, step: str, revision: int, by: Any, at: datetime | None) -> None:
+        details = {"step": step, "revision": revision, "by": by, "at": at.isoformat() if at else None}
+        super().__init__(f"{step} was touched since, at revision {revision}", hint="look again", details=details)
+
+
+class EventMismatch(Conflict):
+    """The run takes no such event now. `details`: `event`, `expected`."""
+
+    def __init__(self, event: str, expected: Sequence[str]) -> None:
+        hint = f"it takes {', '.join(expected)}" if expected else "it takes no events any more"
+        details = {"event": event, "expected": [*expected]}
+        super().__init__(f"the run takes no event {event!r}", hint=hint, details=details)
+
+
 class Blocked(Refused):
     """A safety gate; an explicit override or another state is needed."""
 
     exit_code = 5
+
+
+class UnsafeReplay(Blocked):
+    """Steps would be run again that must not be unnoticed. `details`: `steps`, each with what is known of it."""
+
+    def __init__(self, run_id: object, steps: Sequence[Mapping[str, Any]]) -> None:
+        self.steps = tuple(dict(step) for step in steps)
+        names = ", ".join(str(step["step"]) for step in self.steps)
+        super().__init__(
+            f"run {run_id} would run again what cannot be taken back: {names}",
+            hint="name the steps in allow_irreversible if that is meant",
+            details={"run_id": str(run_id), "steps": [dict(step) for step in self.steps]},
+        )
+
+
+class RunRetired(Blocked):
+    """The key stood for a run that retention has removed. `details`: `run_id`."""
+
+    def __init__(self, run_id: object) -> None:
+        super().__init__(
+            f"run {run_id} ended and was removed by retention",
+            hint="use another key for another run",
+            details={"run_id": str(run_id)},
+        )
+
+
+class LimitReached(Blocked):
+    """There is no room for more. `details`: `what`, `limit`."""
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"at most {limit} {what}", details={"what": what, "limit": limit})
 
 
 class NotPermitted(Refused):

@@ -26,6 +26,11 @@ class Settings:
     max_claims   after so many lost claims an attempt is given up                           5
     max_body     the largest payload or output, in bytes                                    1 MiB
     lock_timeout how long a command waits for a run that somebody else holds                2
+    grace        how long a step has to end after its timeout, before its process is ended  5
+    drain        how long steps that still run have to end before a run is undone           60
+    early_events how many events of one name a run keeps that nobody awaits yet             100
+    receipts_for how long a key outlives the run that it made                               90 days
+    step_role    the database role in which transactional steps write                       none
     secrets      words whose values are masked in recorded errors                           password, token, ...
     """
 
@@ -38,6 +43,11 @@ class Settings:
     max_claims: int = 5
     max_body: int = 1024 * 1024
     lock_timeout: float = 2.0
+    grace: float = 5.0
+    drain: float = 60.0
+    early_events: int = 100
+    receipts_for: float = 90 * 24 * 3600.0
+    step_role: str | None = None
     secrets: tuple[str, ...] = (
         "password",
         "passwd",
@@ -61,7 +71,7 @@ class Settings:
 
 
 def _problems(settings: Settings) -> list[str]:
-    numbers = [f.name for f in fields(settings) if f.name not in {"beat", "secrets"}]
+    numbers = [f.name for f in fields(settings) if f.name not in {"beat", "secrets", "step_role"}]
     wrong = [
         f"settings.{name} is not a positive number" for name in numbers if not _is_positive(getattr(settings, name))
     ]

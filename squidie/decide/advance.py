@@ -2,86 +2,76 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from squidie.decide.ready import openings
-from squidie.history.facts import NOTHING_MOVED, AttemptCompleted, Ended, Fact, RunCompleted, RunFailed
-from squidie.history.graph import handles, is_finished, move
-from squidie.history.run import INLINE_SUM, NodeStatus
-from squidie.workflow.spec import Outcome
+from squidie.decide import failing, undo, waits
+from squidie.decide.branching import ok_movement
+from squidie.decide.course import deadline_closing
+from squidie.history.facts import AttemptCompleted, RunCompleted
+from squidie.history.graph import is_finished
+from squidie.history.run import GOOD, INLINE_SUM
+from squidie.workflow.spec import END, UNDO, Outcome
 
 if TYPE_CHECKING:
-    from squidie.decide.commands import Complete, Situation
-    from squidie.history.attempts import AttemptKey
-    from squidie.history.facts import Claim, ErrorRecord, Moved, Opening
+    from collections.abc import Iterable
+
+    from squidie.decide.commands import Complete
+    from squidie.decide.course import Course
+    from squidie.history.bodies import Claim
+    from squidie.history.run import Run
+    from squidie.workflow.spec import Spec
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
-def complete(situation: Situation, command: Complete, claim: Claim) -> list[Fact]:
+def complete(course: Course, command: Complete, claim: Claim) -> None:
     """The step ended well: its ok edges are taken, and the run completes when nothing is open any more."""
-    moved, opens = after(situation, command.step, Outcome.OK)
+    run, spec, step = course.run, course.spec, command.step
+    if run.undo is not None:
+        undo.complete(course, command, claim)
+        return
+    (moved, ready), wrong = ok_movement(spec, run, course.large, step, command.output)
+    opens = failing.opened(course, ready)
     done = AttemptCompleted(
-        step=command.step,
+        step=step,
         attempt=command.attempt,
         claim=claim,
         output=command.output,
-        unread=command.step not in situation.spec.read_later,
+        unread=step not in spec.read_later,
         moved=moved,
         opens=opens,
+        closes=deadline_closing(run, step),
     )
-    if not is_finished(situation.run, but=command.step, opened=tuple(o.step for o in opens)):
-        return [done]
-    return [done, completed(situation, command.step, command.output)]
+    if wrong is None and not is_finished(run, but=step, opened=ready) and waits.are_none(spec, ready):
+        course.last(done)  # by far the most common course
+        return
+    course.add(done)
+    if wrong is not None:
+        failing.end(course, step, wrong)
+        return
+    proceed(course, ready)
 
 
-def after(situation: Situation, step: str, outcome: Outcome) -> tuple[Moved, tuple[Opening, ...]]:
-    """How the graph moves, and the attempts that this opens."""
-    run = situation.run
-    moved, ready = move(situation.spec, run, step, outcome)
-    return moved, openings(situation.spec, ready, queue=run.queue, priority=run.priority, due_at=situation.now)
+def proceed(course: Course, ready: Iterable[str]) -> None:
+    """Begin those of the ready nodes that wait for something, and end the run where nothing is open any more.
+
+    What waits may find at once what it waits for: an event that came early makes others ready.
+    """
+    todo = deque(ready)
+    while todo and course.run.is_open and course.run.undo is None:
+        todo.extend(waits.begin(course, todo.popleft()))
+    if course.run.is_open and course.run.undo is None and not course.run.open_steps:
+        course.add(completed(course))
 
 
-def give_up(situation: Situation, step: str) -> tuple[bool, Moved, tuple[Opening, ...]]:
-    """A step that failed for good: whether an error edge handles it, and then how the graph moves."""
-    if not handles(situation.spec, step, Outcome.ERROR):
-        return False, NOTHING_MOVED, ()
-    moved, opens = after(situation, step, Outcome.ERROR)
-    return True, moved, opens
-
-
-def after_routing(situation: Situation, step: str, opens: tuple[Opening, ...]) -> list[Fact]:
-    """An error edge that leads to `end` may finish the run, which has then completed."""
-    return (
-        [completed(situation, step, None)]
-        if is_finished(situation.run, but=step, opened=tuple(o.step for o in opens))
-        else []
-    )
-
-
-def failed(situation: Situation, step: str, error: ErrorRecord, key: AttemptKey) -> RunFailed:
-    """The run ends with its step; what its siblings held is ended by the same fact."""
-    return RunFailed(step=step, error=error, ends=ended_claims(situation, but=key))
-
-
-def ended_claims(situation: Situation, *, but: AttemptKey | None = None) -> tuple[Ended, ...]:
-    """Every claim of the run that is still held, as the fact that ends the run must name it."""
-    held = [row for row in situation.rows.values() if row.lease is not None and row.key != but]
-    nodes = situation.run.nodes
-    return tuple(
-        Ended(step=row.step, attempt=row.attempt, claim=row.lease.ended(nodes[row.step].claims + 1))
-        for row in held
-        if row.lease is not None
-    )
-
-
-def completed(situation: Situation, last: str, output: msgspec.Raw | None) -> RunCompleted:
+def completed(course: Course) -> RunCompleted:
     """The end of a run that went well: the leaf's output, or an object of the leaves' outputs by name."""
+    spec, run = course.spec, course.run
     values = {
-        situation.spec.by_name[leaf].output_name: _output(situation, leaf, last, output)
-        for leaf in _leaves(situation, last, output)
+        spec.by_name[leaf].output_name: run.nodes[leaf].output or course.large[leaf] for leaf in _leaves(spec, run)
     }
     if not values:
         return RunCompleted()
@@ -92,15 +82,12 @@ def completed(situation: Situation, last: str, output: msgspec.Raw | None) -> Ru
     return RunCompleted(output=msgspec.Raw(_encoder.encode(values)))
 
 
-def _leaves(situation: Situation, last: str, output: msgspec.Raw | None) -> list[str]:
-    done = {name for name, node in situation.run.nodes.items() if node.status is NodeStatus.DONE}
-    if output is not None:
-        done.add(last)
-    return [node.name for node in situation.spec.nodes if node.name in done and situation.spec.is_leaf(node.name)]
+def _leaves(spec: Spec, run: Run) -> list[str]:
+    """The nodes with which a path of this run ended well."""
+    done = {name for name, node in run.nodes.items() if node.status in GOOD and not name.startswith(UNDO)}
+    return [name for name in spec.leaves if name in done and not _goes_on(spec, run, name)]
 
 
-def _output(situation: Situation, leaf: str, last: str, output: msgspec.Raw | None) -> msgspec.Raw:
-    if leaf == last and output is not None:
-        return output
-    inline = situation.run.nodes[leaf].output
-    return inline if inline is not None else situation.large[leaf]
+def _goes_on(spec: Spec, run: Run, step: str) -> bool:
+    edges = spec.outgoing[step]
+    return any(edge.on is Outcome.OK and edge.target != END and run.edges.get(edge.id, False) for edge in edges)

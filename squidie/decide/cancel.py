@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from squidie.decide.advance import ended_claims
-from squidie.history.facts import Fact, RunCancelled
+from squidie.decide import undo
+from squidie.errors import InvalidTransition
+from squidie.history.bodies import Cause, Undoing
+from squidie.history.facts import RunCancelled
 from squidie.history.lifecycle import RunEvent, after_run
+from squidie.history.run import Undo
 
 if TYPE_CHECKING:
-    from squidie.decide.commands import Cancel, Situation
+    from squidie.decide.commands import Cancel
+    from squidie.decide.course import Course
 
 
-def cancel(situation: Situation, command: Cancel) -> list[Fact]:
-    """At once: what was claimed is named, and its holders learn that their outcome no longer counts.
+def cancel(course: Course, command: Cancel) -> None:
+    """At once, or once what the run did is undone.
 
-    `InvalidTransition` for a run that has ended.
+    What was claimed is named, and its holders learn that their outcome no longer counts. `InvalidTransition` for a run
+    that has ended, and for one that is being undone, unless that is to be abandoned.
     """
-    after_run(situation.run.status, RunEvent.CANCEL)
-    return [RunCancelled(by=command.by, reason=command.reason, ends=ended_claims(situation))]
+    run = course.run
+    after_run(run.status, RunEvent.CANCEL)
+    if run.undo is not None and not command.abandon_undo:
+        raise InvalidTransition("a run", run.status, "cancel (abandon_undo=True leaves what is not undone yet)")
+    if command.compensate and run.undo is None and course.spec.is_undoable:
+        undo.begin(course, Undo(cause=Cause.CANCELLED, reason=command.reason))
+        return
+    left = Undoing.NONE if run.undo is None else Undoing.INCOMPLETE
+    course.add(RunCancelled(reason=command.reason, compensation=left, ends=course.ends()))

@@ -11,19 +11,37 @@ from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import msgspec
 
-from squidie.decide.advance import complete
+from squidie.decide import deadlines, events, people, steering
+from squidie.decide.advance import complete, proceed
 from squidie.decide.cancel import cancel
-from squidie.decide.commands import Cancel, Complete, Expire, Fail, Release
-from squidie.decide.retry import expire, fail, release
+from squidie.decide.commands import (
+    Cancel,
+    Complete,
+    Defer,
+    Delegate,
+    Deliver,
+    Discard,
+    Elapse,
+    Expire,
+    Fail,
+    Hasten,
+    Release,
+    Requeue,
+    Review,
+)
+from squidie.decide.course import Course
+from squidie.decide.retry import defer, expire, fail, release
 from squidie.errors import RunEnded, StaleClaim, UnknownAttempt
+from squidie.history.bodies import OpenKind
 from squidie.history.run import NodeStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from squidie.decide.commands import OnAttempt, OnRun, Situation
+    from squidie.decide.commands import Asked, OnAttempt, OnRun, Situation
     from squidie.history.attempts import OpenAttempt
-    from squidie.history.facts import Claim, Fact
+    from squidie.history.bodies import Claim
+    from squidie.history.facts import Fact
 
 
 class Decision(NamedTuple):
@@ -41,25 +59,66 @@ def decide(situation: Situation, command: OnRun) -> Decision:
 
     Raises `Fenced` for a claim that no longer counts, `Refused` for what cannot be; an expiry too early is no fact.
     """
-    if isinstance(command, Cancel):
-        return _timed(situation, cancel(situation, command), None)
+    match command:
+        case Complete() | Fail() | Defer() | Release() | Expire():
+            return _of_attempt(situation, command)
+        case Elapse():
+            return _of_timer(situation, command)
+        case _:
+            course = Course(situation, command.by)
+            _asked(course, command)
+            return _timed(situation, course.facts, None)
+
+
+def _of_attempt(situation: Situation, command: OnAttempt) -> Decision:
     row = _held(situation, command)
     if row is None or row.lease is None:
         return Decision(situation.now, NOTHING)
     claim = row.lease.ended(situation.run.nodes[row.step].claims + 1)
-    return _timed(situation, _of_attempt(situation, command, row, claim), claim)
-
-
-def _of_attempt(situation: Situation, command: OnAttempt, row: OpenAttempt, claim: Claim) -> list[Fact]:
+    course = Course(situation)
     match command:
         case Complete():
-            return complete(situation, command, claim)
+            complete(course, command, claim)
         case Fail():
-            return fail(situation, command, claim)
+            fail(course, command, claim)
+        case Defer():
+            defer(course, command, row, claim)
         case Release():
-            return release(situation, command, row, claim)
+            release(course, command, row, claim)
         case Expire():
-            return expire(situation, command, row, claim)
+            expire(course, command, row, claim)
+        case _:
+            assert_never(command)
+    return _timed(situation, course.facts, claim)
+
+
+def _of_timer(situation: Situation, command: Elapse) -> Decision:
+    """Whoever finds a timer due asks; it may have gone meanwhile, or be due later than he thought."""
+    row = situation.rows.get(command.key)
+    if row is None or row.kind is not OpenKind.TIMER or row.due_at > situation.now or not situation.run.is_open:
+        return Decision(situation.now, NOTHING)
+    course = Course(situation)
+    ready = deadlines.elapse(course, row)
+    proceed(course, ready)
+    return _timed(situation, course.facts, None)
+
+
+def _asked(course: Course, command: Asked) -> None:
+    match command:
+        case Cancel():
+            cancel(course, command)
+        case Review():
+            proceed(course, people.review(course, command))
+        case Delegate():
+            people.delegate(course, command)
+        case Deliver():
+            proceed(course, events.deliver(course, command))
+        case Hasten():
+            steering.hasten(course, command)
+        case Requeue():
+            steering.requeue(course, command)
+        case Discard():
+            steering.discard(course, command)
         case _:
             assert_never(command)
 

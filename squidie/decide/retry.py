@@ -1,137 +1,207 @@
-"""After a failure or a lost claim: try again, go another way, or end."""
+"""After a failure or a lost claim: try again, go another way, or give up."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from squidie.decide.advance import after_routing, failed, give_up
+import msgspec
+
+from squidie.decide import failing, undo
+from squidie.decide.advance import proceed
 from squidie.decide.backoff import delay
-from squidie.decide.ready import opening
+from squidie.decide.course import deadline_closing
+from squidie.decide.ready import reopening
+from squidie.history.bodies import Closing, Disposition, ErrorRecord, FailureCode, ReleaseReason
 from squidie.history.facts import (
     AttemptDeadLettered,
+    AttemptDeferred,
     AttemptExpired,
     AttemptFailed,
     AttemptReleased,
-    Disposition,
-    ErrorRecord,
-    Fact,
-    FailureCode,
-    ReleaseReason,
+    CompensationStuck,
 )
-from squidie.workflow.spec import Retry
+from squidie.workflow.spec import UNDO, Retry
 
 if TYPE_CHECKING:
-    from squidie.decide.commands import Expire, Fail, Release, Situation
-    from squidie.history.attempts import AttemptKey, OpenAttempt
-    from squidie.history.facts import Claim
+    from squidie.decide.commands import Defer, Expire, Fail, Release
+    from squidie.decide.course import Course
+    from squidie.history.attempts import OpenAttempt
+    from squidie.history.bodies import Claim
 
 RETRY_LATER = Retry(4)
 """What `raise RetryLater(...)` implies on a step that declares no policy."""
 
+MOST_DEFERRALS = 1000
 
-def fail(situation: Situation, command: Fail, claim: Claim) -> list[Fact]:
-    """Try again while attempts are left; otherwise take the error edge, or end the run."""
-    policy = _policy(situation, command)
-    most = policy.max_attempts if policy else 1
-    again = _wait(situation, command, policy)
-    if again is not None:
-        return [_retried(situation, command, claim, most, again)]
-    routed, moved, opens = give_up(situation, command.step)
+
+def fail(course: Course, command: Fail, claim: Claim) -> None:
+    """Try again while attempts are left; otherwise go another way, or give up."""
+    policy = _policy(course, command)
+    base = course.run.nodes[command.step].history.base
+    most = base + (policy.max_attempts if policy else 1)
+    again = _wait(course, command, policy, most)
     fact = AttemptFailed(
         step=command.step,
         attempt=command.attempt,
         max_attempts=most,
         error=command.error,
         claim=claim,
-        disposition=Disposition.ROUTED if routed else Disposition.FATAL,
-        moved=moved,
-        opens=opens,
+        disposition=Disposition.RETRIED,
     )
-    rest = (
-        after_routing(situation, command.step, opens)
-        if routed
-        else [failed(situation, command.step, command.error, command.key)]
-    )
-    return [fact, *rest]
+    if again is None:
+        give_up(course, fact)
+        return
+    due_at = course.now + timedelta(seconds=again)
+    opens = (reopening(course.spec, course.run, command.step, due_at),)
+    course.last(msgspec.structs.replace(fact, opens=opens))
 
 
-def release(situation: Situation, command: Release, row: OpenAttempt, claim: Claim) -> list[Fact]:
+def give_up(course: Course, fact: AttemptFailed | AttemptDeadLettered) -> None:
+    """The step has failed for good: the fact says what came of it, and what follows is in the same commit."""
+    given = failing.given_up(course, fact.step, fact.error)
+    course.add(
+        msgspec.structs.replace(
+            fact,
+            disposition=given.disposition,
+            moved=given.moved,
+            opens=given.opens,
+            closes=deadline_closing(course.run, fact.step),
+        )
+    )
+    if fact.step.startswith(UNDO):
+        course.add(CompensationStuck(step=fact.step, error=fact.error))
+    if course.run.undo is not None:
+        undo.go_on(course)
+    elif given.fatal is not None:
+        failing.end(course, fact.step, given.fatal)
+    elif given.disposition is not Disposition.PARKED:
+        proceed(course, given.ready)
+
+
+def defer(course: Course, command: Defer, row: OpenAttempt, claim: Claim) -> None:
+    """Called again later, the same attempt; a step that is put off for ever has failed."""
+    n = course.run.nodes[row.step].history.deferred + 1
+    if n > MOST_DEFERRALS:
+        give_up(course, _put_off(row, claim, n - 1))
+        return
+    due_at = command.due_at or course.now + timedelta(seconds=command.after or 0.0)
+    closes = _withdrawn(course, row)
+    course.add(
+        AttemptDeferred(
+            step=row.step, attempt=row.attempt, claim=claim, due_at=due_at, n=n, reason=command.reason, closes=closes
+        )
+    )
+    if closes:
+        undo.go_on(course)
+
+
+def _put_off(row: OpenAttempt, claim: Claim, n: int) -> AttemptFailed:
+    error = ErrorRecord(
+        kind=FailureCode.STEP_FAILED,
+        code="too_many_deferrals",
+        type="Defer",
+        message=f"asked to be called later {n} times",
+        attempt=row.attempt,
+    )
+    return AttemptFailed(
+        step=row.step,
+        attempt=row.attempt,
+        max_attempts=row.attempt,
+        error=error,
+        claim=claim,
+        disposition=Disposition.FATAL,
+    )
+
+
+def release(course: Course, command: Release, row: OpenAttempt, claim: Claim) -> None:
     """The claim is given back. Only a dead child counts as a loss."""
-    due_at = situation.now + timedelta(seconds=command.delay)
-    fact = AttemptReleased(step=row.step, attempt=row.attempt, claim=claim, due_at=due_at, reason=command.reason)
+    due_at = course.now + timedelta(seconds=command.delay)
+    closes = _withdrawn(course, row)
+    course.add(
+        AttemptReleased(
+            step=row.step,
+            attempt=row.attempt,
+            claim=claim,
+            due_at=None if closes else due_at,
+            reason=command.reason,
+            closes=closes,
+        )
+    )
     lost = row.lost + (command.reason is ReleaseReason.CHILD_DIED)
-    return [fact, *_exhausted(situation, row.key, lost, counted=lost > row.lost)]
+    _after_loss(course, row, lost, counted=lost > row.lost, closed=bool(closes))
 
 
-def expire(situation: Situation, command: Expire, row: OpenAttempt, claim: Claim) -> list[Fact]:
+def expire(course: Course, command: Expire, row: OpenAttempt, claim: Claim) -> None:
     """The lease is over and nobody renewed it, so the claim ends.
 
     The attempt is due again under its number, until it was lost too often.
     """
-    if claim.lease_until > situation.now:
-        return []  # renewed while the sweeper waited for the lock
-    due_at = situation.now + timedelta(seconds=command.delay)
+    if claim.lease_until > course.now:
+        return  # renewed while the sweeper waited for the lock
+    due_at = course.now + timedelta(seconds=command.delay)
     lost = row.lost + 1
-    fact = AttemptExpired(step=row.step, attempt=row.attempt, claim=claim, due_at=due_at, lost=lost)
-    return [fact, *_exhausted(situation, row.key, lost, counted=True)]
+    closes = _withdrawn(course, row)
+    course.add(
+        AttemptExpired(
+            step=row.step,
+            attempt=row.attempt,
+            claim=claim,
+            due_at=None if closes else due_at,
+            lost=lost,
+            closes=closes,
+        )
+    )
+    _after_loss(course, row, lost, counted=True, closed=bool(closes))
 
 
-def _policy(situation: Situation, command: Fail) -> Retry | None:
-    declared = situation.spec.by_name[command.step].retry
+def _policy(course: Course, command: Fail) -> Retry | None:
+    declared = course.spec.work[command.step].retry
     return declared if declared is not None or command.after is None else RETRY_LATER
 
 
-def _wait(situation: Situation, command: Fail, policy: Retry | None) -> float | None:
+def _wait(course: Course, command: Fail, policy: Retry | None, most: int) -> float | None:
     """Seconds until the next attempt, or None when there is to be none."""
-    if policy is None or not command.retryable or command.attempt >= policy.max_attempts:
+    run = course.run
+    drains = run.undo is not None and run.undo.order is None
+    if policy is None or not command.retryable or command.attempt >= most or drains:
         return None
-    wait = command.after if command.after is not None else delay(policy, command.attempt, command.dice)
-    first_due_at = situation.run.nodes[command.step].first_due_at
-    if policy.within is not None and first_due_at is not None:
-        left = first_due_at + timedelta(seconds=policy.within) - situation.now
+    node = run.nodes[command.step]
+    wait = command.after
+    if wait is None:
+        wait = delay(policy, command.attempt - node.history.base, command.dice)
+    if policy.within is not None and node.first_due_at is not None:
+        left = node.first_due_at + timedelta(seconds=policy.within) - course.now
         if left < timedelta(seconds=wait):
             return None
     return wait
 
 
-def _retried(situation: Situation, command: Fail, claim: Claim, most: int, wait: float) -> AttemptFailed:
-    run = situation.run
-    due_at = situation.now + timedelta(seconds=wait)
-    again = opening(
-        situation.spec, command.step, command.attempt + 1, queue=run.queue, priority=run.priority, due_at=due_at
-    )
-    return AttemptFailed(
-        step=command.step,
-        attempt=command.attempt,
-        max_attempts=most,
-        error=command.error,
-        claim=claim,
-        disposition=Disposition.RETRIED,
-        opens=(again,),
-    )
+def _withdrawn(course: Course, row: OpenAttempt) -> tuple[Closing, ...]:
+    """In a run that drains, a claim that ends without an outcome takes its attempt with it."""
+    why = course.run.undo
+    if why is None or why.order is not None:
+        return ()
+    return (Closing(step=row.step, attempt=row.attempt, kind=row.kind),)
 
 
-def _exhausted(situation: Situation, key: AttemptKey, lost: int, *, counted: bool) -> list[Fact]:
+def _after_loss(course: Course, row: OpenAttempt, lost: int, *, counted: bool, closed: bool) -> None:
     """After `max_claims` losses an attempt is given up.
 
     A step whose claims are lost again and again takes its workers with it.
     """
-    if not counted or lost < situation.max_claims:
-        return []
-    _, step, attempt = key
+    if closed:
+        undo.go_on(course)
+        return
+    if not counted or lost < course.situation.limits.max_claims:
+        return
     message = f"{lost} claims on this attempt were lost: the workers that ran it died, or stopped renewing their leases"
     error = ErrorRecord(
         kind=FailureCode.CLAIMS_EXHAUSTED,
         code=FailureCode.CLAIMS_EXHAUSTED.value,
         type="ClaimsExhausted",
         message=message,
-        attempt=attempt,
+        attempt=row.attempt,
     )
-    routed, moved, opens = give_up(situation, step)
-    disposition = Disposition.ROUTED if routed else Disposition.FATAL
-    letter = AttemptDeadLettered(
-        step=step, attempt=attempt, error=error, disposition=disposition, moved=moved, opens=opens
-    )
-    rest = after_routing(situation, step, opens) if routed else [failed(situation, step, error, key)]
-    return [letter, *rest]
+    letter = AttemptDeadLettered(step=row.step, attempt=row.attempt, error=error, disposition=Disposition.FATAL)
+    give_up(course, letter)

@@ -1,11 +1,18 @@
-"""Starting a run: one fact, which opens the entry steps."""
+"""Starting a run: one fact, which opens the entry steps, and those of what waits at the entry."""
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from squidie.decide.ready import entries, openings
-from squidie.history.facts import RunStarted
+from squidie.decide.advance import proceed
+from squidie.decide.commands import Limits, Situation
+from squidie.decide.course import DEADLINE, RUN_SCOPE, Course
+from squidie.decide.ready import acts_timer, entries, openings
+from squidie.history.bodies import NOTHING_MOVED, Opening
+from squidie.history.facts import Fact, RunStarted
+from squidie.history.run import Run
+from squidie.workflow.spec import RUNS_CODE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -13,14 +20,29 @@ if TYPE_CHECKING:
     from squidie.decide.commands import Start
 
 
-def start(command: Start, now: datetime) -> RunStarted:
-    """The first fact of a run. A time in the past means now."""
+def start(command: Start, now: datetime, limits: Limits | None = None) -> tuple[Fact, ...]:
+    """The first facts of a run. A time in the past means now.
+
+    What waits at the entry is asked, or awaited, at once; how long it waits counts from that time.
+    """
     due_at = max(now, command.at) if command.at is not None else now
-    steps = entries(command.spec)
+    steps = command.fork.begins if command.fork is not None else entries(command.spec)
+    started = _started(command, steps, now, due_at)
+    if all(command.spec.by_name[step].kind in RUNS_CODE for step in steps):
+        return (started,)
+    situation = Situation(Run(), command.spec, due_at, MappingProxyType({}), limits=limits or Limits())
+    course = Course(situation)
+    course.add(started)
+    proceed(course, steps)
+    return tuple(course.facts)
+
+
+def _started(command: Start, steps: tuple[str, ...], now: datetime, due_at: datetime) -> RunStarted:
+    fork, spec = command.fork, command.spec
     return RunStarted(
         by=command.by,
-        workflow=command.spec.name,
-        version=command.spec.version,
+        workflow=spec.name,
+        version=spec.version,
         definition=command.definition,
         trigger=command.trigger,
         payload=command.payload,
@@ -31,5 +53,17 @@ def start(command: Start, now: datetime) -> RunStarted:
         window=command.window,
         schedule=command.schedule,
         attributes=dict(command.attributes) if command.attributes else None,
-        opens=openings(command.spec, steps, queue=command.queue, priority=command.priority, due_at=due_at),
+        replay_of=str(command.replay_of) if command.replay_of is not None else None,
+        forked_from=fork.origin if fork is not None else None,
+        carried=fork.carried if fork is not None else (),
+        moved=fork.moved if fork is not None else NOTHING_MOVED,
+        opens=openings(spec, steps, queue=command.queue, priority=command.priority, due_at=due_at)
+        + _deadline(command, now),
     )
+
+
+def _deadline(command: Start, now: datetime) -> tuple[Opening, ...]:
+    deadline = command.spec.deadline
+    if deadline is None:
+        return ()
+    return (acts_timer(f"{DEADLINE}{RUN_SCOPE}", deadline, command.queue, now),)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from squidie.history.facts import Claim
+from squidie.history.bodies import Claim, OpenKind
 
 AttemptKey = tuple[UUID, str, int]
 """Run, step and attempt number."""
@@ -33,7 +33,10 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class OpenAttempt(msgspec.Struct, frozen=True):
-    """One row of work: due, or claimed under a lease."""
+    """One row: work that is due or claimed under a lease, or a timer.
+
+    `alone`: never to be claimed in a batch. Within a run the names of steps and timers are distinct.
+    """
 
     run_id: UUID
     step: str
@@ -43,8 +46,9 @@ class OpenAttempt(msgspec.Struct, frozen=True):
     priority: int
     due_at: datetime
     lost: int = 0
-    irreversible: bool = False
+    alone: bool = False
     lease: Lease | None = None
+    kind: OpenKind = OpenKind.STEP
 
     @property
     def key(self) -> AttemptKey:

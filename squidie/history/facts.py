@@ -1,143 +1,112 @@
 """All the journal can say: one frozen struct for each kind of fact.
 
 A fact is past tense and carries its consequences: which edges were taken (`moved`), what work it opened (`opens`),
-which claims it ended (`ends`). Folding a history therefore never decides anything again, and a later version of the
-library cannot reinterpret the past. `seq`, `at`, `kind` and `hash` belong to the row; the stored `kind` is the class
-name in snake case. `output` and `payload` are canonical JSON, kept as the bytes they came in.
+what it took away without settling it (`closes`), which claims it ended (`ends`). Folding a history therefore never
+decides anything again, and a later version of the library cannot reinterpret the past. `seq`, `at`, `kind` and `hash`
+belong to the row; the stored `kind` is the class name in snake case. `output` and `payload` are canonical JSON, kept as
+the bytes they came in.
 """
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
+from squidie.history.bodies import (
+    NOTHING_MOVED,
+    VERSION,
+    Carried,
+    Cause,
+    Claim,
+    Closing,
+    Decision,
+    Disposition,
+    Ended,
+    ErrorRecord,
+    FailureCode,
+    Moved,
+    Opening,
+    OpenKind,
+    Origin,
+    Receipt,
+    Recorded,
+    ReleaseReason,
+    Undoing,
+    Vote,
+)
 from squidie.history.canonical import NULL
+from squidie.history.waits import (
+    CompensationStarted,
+    CompensationStuck,
+    DeadlinePassed,
+    DrainStarted,
+    EventAwaited,
+    EventBuffered,
+    EventLapsed,
+    EventReceived,
+    PauseOpened,
+    PauseResolved,
+    ReviewDelegated,
+    VoteCast,
+    WaitElapsed,
+    WaitStarted,
+)
 
-
-class FailureCode(StrEnum):
-    """Why a step or a run failed, as recorded."""
-
-    STEP_RAISED = "step_raised"
-    STEP_FAILED = "step_failed"
-    CLAIMS_EXHAUSTED = "claims_exhausted"
-    INVALID_INPUT = "invalid_input"
-    MISSING_INPUT_PATH = "missing_input_path"
-    INVALID_OUTPUT = "invalid_output"
-
-
-class Disposition(StrEnum):
-    """What came of a failed attempt: tried again, handled by an error edge, or the end of the run."""
-
-    RETRIED = "retried"
-    ROUTED = "routed"
-    FATAL = "fatal"
-
-
-class ReleaseReason(StrEnum):
-    """Why a claim was given back without an outcome. A dead child counts as a loss, the others do not."""
-
-    DRAINED = "drained"
-    GIVEN_BACK = "given_back"
-    UNSERVED = "unserved"
-    CHILD_DIED = "child_died"
-
-
-class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A piece of a fact's body; what has its default is left out of the stored text."""
-
-
-class Receipt(_Part, frozen=True, kw_only=True):
-    """Who caused a fact, and by which request; `digest` identifies the request under its key."""
-
-    verb: str
-    digest: str
-    request_id: str
-    key: str | None = None
-    actor: Any = None
-    comment: str | None = None
-    metadata: Any = None
-
-
-class Claim(_Part, frozen=True, kw_only=True):
-    """The claim that a fact ended: `n` counts the claims made on the attempt, the lease stands as last renewed."""
-
-    id: str
-    n: int
-    owner: str
-    claimed_at: datetime
-    lease_until: datetime
-
-
-class ErrorRecord(_Part, frozen=True, kw_only=True):
-    """A failure, fit to be kept: cut and redacted, without local variables."""
-
-    kind: FailureCode
-    type: str
-    message: str
-    code: str = ""
-    details: Any = None
-    origin: str | None = None
-    frames: tuple[str, ...] = ()
-    retryable: bool = False
-    attempt: int = 1
-
-
-class Opening(_Part, frozen=True, kw_only=True):
-    """Work made due: an attempt row appears with it, in the same commit."""
-
-    step: str
-    attempt: int
-    queue: str
-    due_at: datetime
-    priority: int = 100
-    kind: str = "step"
-
-
-class Ended(_Part, frozen=True, kw_only=True):
-    """A claim that was ended without settling its attempt."""
-
-    step: str
-    attempt: int
-    claim: Claim
-
-
-class Moved(_Part, frozen=True, kw_only=True):
-    """How the graph moved: edges by their ids, steps by their names."""
-
-    taken: tuple[str, ...] = ()
-    skipped_edges: tuple[str, ...] = ()
-    skipped_steps: tuple[str, ...] = ()
-
-
-VERSION = 1
-"""The version of the bodies written here."""
-
-NOTHING_MOVED = Moved()
-_HUMP = re.compile(r"(?<!^)(?=[A-Z])")
-
-
-class Recorded(_Part, frozen=True, kw_only=True):
-    """What every fact has.
-
-    `by` stands on the first fact of a command only, `clock` only where `at` was lifted above it; `v` is the body's
-    version.
-    """
-
-    kind: ClassVar[str] = ""
-
-    by: Receipt | None = None
-    clock: datetime | None = None
-    opens: tuple[Opening, ...] = ()
-    ends: tuple[Ended, ...] = ()
-    v: int = VERSION
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.kind = _HUMP.sub("_", cls.__name__).lower()
+__all__ = [
+    "KINDS",
+    "NOTHING_MOVED",
+    "TERMINAL",
+    "VERSION",
+    "AttemptCompleted",
+    "AttemptDeadLettered",
+    "AttemptDeferred",
+    "AttemptExpired",
+    "AttemptFailed",
+    "AttemptHastened",
+    "AttemptReleased",
+    "Carried",
+    "Cause",
+    "Claim",
+    "Closing",
+    "CompensationStarted",
+    "CompensationStuck",
+    "DeadlinePassed",
+    "Decision",
+    "Disposition",
+    "DrainStarted",
+    "Ended",
+    "ErrorRecord",
+    "EventAwaited",
+    "EventBuffered",
+    "EventLapsed",
+    "EventReceived",
+    "Fact",
+    "FailureCode",
+    "Moved",
+    "OpenKind",
+    "Opening",
+    "Origin",
+    "PauseOpened",
+    "PauseResolved",
+    "Receipt",
+    "Recorded",
+    "ReleaseReason",
+    "ReviewDelegated",
+    "RunCancelled",
+    "RunCompleted",
+    "RunFailed",
+    "RunStarted",
+    "StepDiscarded",
+    "StepRequeued",
+    "Undoing",
+    "Vote",
+    "VoteCast",
+    "WaitElapsed",
+    "WaitStarted",
+    "counts_as_lost",
+]
 
 
 class RunStarted(Recorded, frozen=True, kw_only=True):
@@ -155,6 +124,10 @@ class RunStarted(Recorded, frozen=True, kw_only=True):
     window: str | None = None
     schedule: Any = None
     attributes: Any = None
+    replay_of: str | None = None
+    forked_from: Origin | None = None
+    carried: tuple[Carried, ...] = ()
+    moved: Moved = NOTHING_MOVED
 
 
 class RunCompleted(Recorded, frozen=True, kw_only=True):
@@ -169,16 +142,18 @@ class RunCompleted(Recorded, frozen=True, kw_only=True):
 
 
 class RunFailed(Recorded, frozen=True, kw_only=True):
-    """A step failed and nothing handled it."""
+    """A step failed and nothing handled it. `compensation` says how the undo went, where there was one."""
 
     error: ErrorRecord
     step: str | None = None
+    compensation: Undoing = Undoing.NONE
 
 
 class RunCancelled(Recorded, frozen=True, kw_only=True):
-    """Somebody ended the run."""
+    """Somebody ended the run. `compensation` says how the undo went, where one was asked for."""
 
     reason: str
+    compensation: Undoing = Undoing.NONE
 
 
 class AttemptCompleted(Recorded, frozen=True, kw_only=True):
@@ -221,24 +196,63 @@ class AttemptDeadLettered(Recorded, frozen=True, kw_only=True):
     moved: Moved = NOTHING_MOVED
 
 
-class AttemptReleased(Recorded, frozen=True, kw_only=True):
-    """A claim was given back; the attempt is due again under the same number."""
+class AttemptDeferred(Recorded, frozen=True, kw_only=True):
+    """The step looked and asked to be called again: no failure, no retry, the same number. `n` counts how often."""
 
     step: str
     attempt: int
     claim: Claim
     due_at: datetime
+    n: int
+    reason: str | None = None
+
+
+class AttemptHastened(Recorded, frozen=True, kw_only=True):
+    """Somebody made a scheduled attempt due now."""
+
+    step: str
+    attempt: int
+    due_at: datetime
+
+
+class StepRequeued(Recorded, frozen=True, kw_only=True):
+    """A parked step is tried again: the next attempt, with a fresh budget."""
+
+    step: str
+    reason: str
+
+
+class StepDiscarded(Recorded, frozen=True, kw_only=True):
+    """A parked step was given up; its failure takes its course."""
+
+    step: str
+    reason: str
+
+
+class AttemptReleased(Recorded, frozen=True, kw_only=True):
+    """A claim was given back; the attempt is due again under the same number.
+
+    In a run that drains it is not: then `closes` names it and `due_at` is missing.
+    """
+
+    step: str
+    attempt: int
+    claim: Claim
     reason: ReleaseReason
+    due_at: datetime | None = None
 
 
 class AttemptExpired(Recorded, frozen=True, kw_only=True):
-    """A claim's lease had ended and a sweeper ended the claim; `lost` counts such losses of the attempt."""
+    """A claim's lease had ended and a sweeper ended the claim; `lost` counts such losses of the attempt.
+
+    In a run that drains the attempt goes with it: then `closes` names it and `due_at` is missing.
+    """
 
     step: str
     attempt: int
     claim: Claim
-    due_at: datetime
     lost: int
+    due_at: datetime | None = None
 
 
 Fact = (
@@ -249,8 +263,26 @@ Fact = (
     | AttemptCompleted
     | AttemptFailed
     | AttemptDeadLettered
+    | AttemptDeferred
+    | AttemptHastened
     | AttemptReleased
     | AttemptExpired
+    | StepRequeued
+    | StepDiscarded
+    | WaitStarted
+    | WaitElapsed
+    | PauseOpened
+    | VoteCast
+    | ReviewDelegated
+    | PauseResolved
+    | EventAwaited
+    | EventBuffered
+    | EventReceived
+    | EventLapsed
+    | DeadlinePassed
+    | DrainStarted
+    | CompensationStarted
+    | CompensationStuck
 )
 KINDS: dict[str, type[Fact]] = {fact.kind: fact for fact in Fact.__args__}
 TERMINAL = (RunCompleted, RunFailed, RunCancelled)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from squidie.history.facts import NOTHING_MOVED, Moved
-from squidie.history.run import NodeStatus
-from squidie.workflow.spec import END, Outcome
+from squidie.history.bodies import NOTHING_MOVED, Moved
+from squidie.workflow.spec import END
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from squidie.history.run import Run
     from squidie.workflow.spec import Edge, Spec
 
@@ -27,27 +28,22 @@ class Movement(NamedTuple):
 NOTHING = Movement(NOTHING_MOVED, ())
 
 
-def handles(spec: Spec, step: str, outcome: Outcome) -> bool:
-    """Whether an edge waits for this outcome of the step."""
-    return any(edge.on is outcome for edge in spec.outgoing[step])
-
-
-def move(spec: Spec, run: Run, step: str, outcome: Outcome) -> Movement:
-    """The movement that the end of one step causes, on top of what the run's edges say already."""
+def follow(spec: Spec, run: Run, step: str, taken: Sequence[Edge]) -> Movement:
+    """The movement when these edges of a step are taken and its others skipped, on top of what is settled already."""
     edges = spec.outgoing[step]
-    if len(edges) == 1 and edges[0].on is outcome and len(spec.incoming.get(edges[0].target, ())) == 1:
+    if len(edges) == 1 and taken and len(spec.incoming.get(edges[0].target, ())) == 1:
         return Movement(
             Moved(taken=(edges[0].id,)), (edges[0].target,)
         )  # a plain chain, by far the most common movement
-    walk = _Walk(spec, run)
+    walk, chosen = _Walk(spec, run), set(map(id, taken))
     for edge in edges:
-        walk.settle(edge, taken=edge.on is outcome)
+        walk.settle(edge, taken=id(edge) in chosen)
     return walk.finish()
 
 
-def is_finished(run: Run, *, but: str, opened: tuple[str, ...]) -> bool:
+def is_finished(run: Run, *, but: str, opened: Collection[str]) -> bool:
     """Whether nothing is open any more once `but` has ended and `opened` were opened."""
-    return not opened and not any(node.status is NodeStatus.OPEN and name != but for name, node in run.nodes.items())
+    return not opened and not any(node.is_open and name != but for name, node in run.nodes.items())
 
 
 class _Walk:

@@ -20,6 +20,8 @@ class RunStatus(StrEnum):
     """What the facts of a run add up to."""
 
     RUNNING = "running"
+    PAUSED = "paused"
+    COMPENSATING = "compensating"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -29,6 +31,8 @@ class RunEvent(StrEnum):
     """What can happen to a run."""
 
     PROGRESS = "progress"
+    PAUSE = "wait for people alone"
+    COMPENSATE = "be undone"
     COMPLETE = "complete"
     FAIL = "fail"
     CANCEL = "cancel"
@@ -52,17 +56,30 @@ class AttemptEvent(StrEnum):
     RENEW = "renew"
     COMPLETE = "complete"
     FAIL = "fail"
+    DEFER = "defer"
+    HASTEN = "hasten"
     RELEASE = "release"
     EXPIRE = "expire"
     GIVE_UP = "give up"
     WITHDRAW = "withdraw"
 
 
+_OPEN: Mapping[RunEvent, RunStatus] = MappingProxyType(
+    {
+        RunEvent.PROGRESS: RunStatus.RUNNING,
+        RunEvent.PAUSE: RunStatus.PAUSED,
+        RunEvent.COMPENSATE: RunStatus.COMPENSATING,
+        RunEvent.COMPLETE: RunStatus.COMPLETED,
+        RunEvent.FAIL: RunStatus.FAILED,
+        RunEvent.CANCEL: RunStatus.CANCELLED,
+    }
+)
 RUN: Mapping[RunStatus, Mapping[RunEvent, RunStatus]] = MappingProxyType(
     {
-        RunStatus.RUNNING: {
-            RunEvent.PROGRESS: RunStatus.RUNNING,
-            RunEvent.COMPLETE: RunStatus.COMPLETED,
+        RunStatus.RUNNING: _OPEN,
+        RunStatus.PAUSED: _OPEN,
+        RunStatus.COMPENSATING: {
+            RunEvent.COMPENSATE: RunStatus.COMPENSATING,
             RunEvent.FAIL: RunStatus.FAILED,
             RunEvent.CANCEL: RunStatus.CANCELLED,
         },
@@ -75,6 +92,7 @@ ATTEMPT: Mapping[AttemptState, Mapping[AttemptEvent, AttemptState]] = MappingPro
     {
         AttemptState.SCHEDULED: {
             AttemptEvent.CLAIM: AttemptState.CLAIMED,
+            AttemptEvent.HASTEN: AttemptState.SCHEDULED,
             AttemptEvent.GIVE_UP: AttemptState.DEAD_LETTERED,
             AttemptEvent.WITHDRAW: AttemptState.WITHDRAWN,
         },
@@ -82,6 +100,7 @@ ATTEMPT: Mapping[AttemptState, Mapping[AttemptEvent, AttemptState]] = MappingPro
             AttemptEvent.RENEW: AttemptState.CLAIMED,
             AttemptEvent.COMPLETE: AttemptState.COMPLETED,
             AttemptEvent.FAIL: AttemptState.FAILED,
+            AttemptEvent.DEFER: AttemptState.SCHEDULED,
             AttemptEvent.RELEASE: AttemptState.SCHEDULED,
             AttemptEvent.EXPIRE: AttemptState.SCHEDULED,
             AttemptEvent.WITHDRAW: AttemptState.WITHDRAWN,

@@ -2,27 +2,37 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
+from functools import cache
 from itertools import combinations
 from math import inf, nan
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 from uuid import UUID
 
+import msgspec
 from hypothesis import strategies as st
 
 from squidie.history.canonical import canonical
 from squidie.history.chain import EPOCH
-from squidie.history.facts import (
-    KINDS,
-    Claim,
-    Disposition,
-    Ended,
-    ErrorRecord,
-    FailureCode,
-    Moved,
-    Opening,
-    Receipt,
-    ReleaseReason,
+from squidie.history.facts import KINDS
+from squidie.workflow.spec import (
+    END,
+    Compensate,
+    Deadline,
+    Edge,
+    Escalation,
+    GiveUp,
+    Lapse,
+    Node,
+    OnStuck,
+    Outcome,
+    Overdue,
+    Retry,
+    Spec,
+    Trigger,
 )
-from squidie.workflow.spec import END, Edge, Node, Outcome, Retry, Spec, Trigger
+from tests.pure.scene import graph_node, of_kind, where
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 integers = st.integers(-(2**63), 2**63 - 1)
@@ -49,76 +59,52 @@ any_values = st.recursive(
 )
 """Values that the journal takes, and such that it refuses."""
 
-steps = st.sampled_from("abc")
-attempts = st.integers(1, 3)
-edges = st.sampled_from(["a:ok:b", "b:ok:c", "a:error:c"])
 times = st.timedeltas(timedelta(0), timedelta(days=90_000)).map(EPOCH.__add__)
-claims = st.builds(Claim, id=text, n=st.integers(1, 9), owner=text, claimed_at=times, lease_until=times)
-errors = st.builds(
-    ErrorRecord,
-    kind=st.sampled_from(FailureCode),
-    type=text,
-    message=text,
-    code=text,
-    details=flat,
-    origin=st.none() | text,
-    frames=st.lists(text, max_size=2).map(tuple),
-    retryable=st.booleans(),
-    attempt=attempts,
-)
-receipts = st.builds(
-    Receipt,
-    verb=text,
-    digest=text,
-    request_id=text,
-    key=st.none() | text,
-    actor=flat,
-    comment=st.none() | text,
-    metadata=flat,
-)
-openings = st.builds(Opening, step=steps, attempt=attempts, queue=text, due_at=times, priority=st.integers(0, 999))
-FIELDS = {
-    "by": st.none() | receipts,
-    "clock": st.none() | times,
-    "opens": st.lists(openings, max_size=2).map(tuple),
-    "ends": st.lists(st.builds(Ended, step=steps, attempt=attempts, claim=claims), max_size=1).map(tuple),
-    "step": steps,
-    "attempt": attempts,
-    "max_attempts": attempts,
-    "claim": claims,
-    "error": errors,
-    "output": flat.map(canonical),
-    "payload": flat.map(canonical),
-    "moved": st.builds(
-        Moved,
-        taken=st.lists(edges, max_size=2).map(tuple),
-        skipped_edges=st.lists(edges, max_size=2).map(tuple),
-        skipped_steps=st.lists(steps, max_size=1).map(tuple),
-    ),
-    "disposition": st.sampled_from(Disposition),
-    "due_at": times,
-    "lost": st.integers(1, 9),
-    "leaves": st.lists(text, max_size=2).map(tuple),
-    "unread": st.booleans(),
-    "priority": st.integers(0, 999),
-    "schedule": flat,
-    "attributes": flat,
+FEW = {
+    "step": st.sampled_from("abc"),
+    "attempt": st.integers(1, 3),
+    "taken": st.lists(st.sampled_from(["a:ok:b", "b:ok:c", "a:error:c"]), max_size=2).map(tuple),
+    "skipped_edges": st.lists(st.sampled_from(["a:ok:b", "b:ok:c", "a:error:c"]), max_size=2).map(tuple),
+    "skipped_steps": st.lists(st.sampled_from("abc"), max_size=1).map(tuple),
+    "bounds": st.none() | st.sampled_from("abc"),
+    "buffered": st.none() | st.integers(1, 5),
+    "v": st.just(1),
 }
-OPTIONAL = {"version", "key", "partition", "window"}
+"""Drawn from few, so that one fact is about what another was about."""
+PLAIN = {
+    Any: flat,
+    msgspec.Raw: flat.map(canonical),
+    msgspec.UnsetType: st.just(msgspec.UNSET),
+    str: text,
+    bool: st.booleans(),
+    int: st.integers(0, 999),
+    float: st.floats(0, 1e9),
+    datetime: times,
+    NoneType: st.none(),
+}
 
 
-def _field(kind, name):
-    if name == "reason":
-        return {"attempt_released": st.sampled_from(ReleaseReason), "run_cancelled": text}.get(
-            kind, st.just(FailureCode.CLAIMS_EXHAUSTED)
-        )
-    return FIELDS.get(name, st.none() | text if name in OPTIONAL else text)
+@cache
+def of_type(kind):
+    """Values of a type, as the fields of facts have them."""
+    if kind in PLAIN:
+        return PLAIN[kind]
+    if isinstance(kind, UnionType):
+        return st.one_of(*map(of_type, get_args(kind)))
+    if get_origin(kind) is tuple:
+        return st.lists(of_type(get_args(kind)[0]), max_size=2).map(tuple)
+    if get_origin(kind) is dict:
+        return st.dictionaries(*map(of_type, get_args(kind)), max_size=2)
+    if issubclass(kind, Enum):
+        return st.sampled_from(kind)
+    hints = get_type_hints(kind)
+    fields = {name: FEW[name] if name in FEW else of_type(hints[name]) for name in kind.__struct_fields__}
+    return st.builds(kind, **fields)
 
 
 def facts_of(kind):
-    """Facts of one kind."""
-    names = [name for name in KINDS[kind].__struct_fields__ if name != "v"]
-    return st.builds(KINDS[kind], **{name: _field(kind, name) for name in names})
+    """Facts of one kind, every field of them drawn by its type."""
+    return of_type(KINDS[kind])
 
 
 facts = st.one_of(*map(facts_of, KINDS))
@@ -137,3 +123,96 @@ def graphs(draw, most=6):
     return Spec(
         name="Drawn", triggers=(Trigger(name="go"),), nodes=tuple(nodes), edges=tuple(draw(st.permutations(found)))
     )
+
+
+CONDITIONS = [
+    None,
+    None,
+    where("payload.order", equals=5),
+    where("payload.order", greater_than=5),
+    where("payload.nothing", exists=False),
+]
+
+
+def conditions(source, on):
+    """What edges ask for: of the payload, of what the step brought, of its error; or nothing."""
+    if on is Outcome.ERROR:
+        return [*CONDITIONS, where("error.type", equals="Declined"), where("error.kind", not_equals="step_raised")]
+    return [*CONDITIONS, where(f"{source}.n", at_least=1), where(f"{source}.n", equals=2)]
+
+
+@st.composite
+def branching(draw, most=6):
+    """Graphs whose edges may have conditions as well."""
+    spec = draw(graphs(most))
+    found = {}
+    for edge in spec.edges:
+        for when in draw(st.lists(st.sampled_from(conditions(edge.source, edge.on)), min_size=1, max_size=2)):
+            again = msgspec.structs.replace(edge, when=when)
+            found[again.id] = again
+    return msgspec.structs.replace(spec, edges=tuple(found.values()))
+
+
+WAITING = [
+    of_kind("log", message="x"),
+    of_kind("wait", duration=1.0),
+    of_kind("wait", until="payload.at"),
+    of_kind("wait", until="payload.nowhere"),
+    of_kind("wait", until="payload.order"),
+    of_kind("pause"),
+    of_kind("pause", due=9.0),
+    of_kind("pause", due=9.0, then=Lapse.RESUME),
+    of_kind("approval"),
+    of_kind("approval", quorum=2, exclude=("starter",)),
+    of_kind("approval", quorum=2, due=900.0),
+    of_kind("approval", due=9.0, then=Lapse.APPROVE),
+    of_kind("approval", due=9.0, then=Lapse.ESCALATE, escalate=Escalation(role="boss", due=9.0)),
+    of_kind("event"),
+    of_kind("event", event="paid", timeout=9.0),
+    of_kind("event", event="paid", correlation_from="payload.order"),
+    of_kind("event", event="paid", correlation_from="payload.nowhere"),
+]
+
+
+def workflow(dice):
+    """A graph of every kind of node, with everything that can be declared of how they end.
+
+    Drawn with dice of its own: what Hypothesis draws is small on purpose, and most of this matters in company.
+    """
+    names = "abcdefg"[: dice.randint(2, 7)]
+    nodes = [graph_node(name, **(dice.choice(WAITING) if dice.random() < 0.4 else _step(dice))) for name in names]
+    pairs = [(one, two) for one, two in combinations(names, 2) if dice.random() < 0.5]
+    pairs += [(name, END) for name in names if dice.random() < 0.2]
+    found = [edge for pair in pairs for edge in _edges(dice, *pair)]
+    dice.shuffle(found)
+    limit = _deadline(dice) if dice.random() < 0.1 else None
+    return Spec(
+        name="Drawn",
+        triggers=(Trigger(name="go"),),
+        nodes=tuple(nodes),
+        edges=tuple({edge.id: edge for edge in found}.values()),
+        deadline=limit,
+    )
+
+
+def _edges(dice, source, target):
+    for on in dice.choice([(Outcome.OK,), (Outcome.OK,), (Outcome.ERROR,), tuple(Outcome)]):
+        for _ in range(dice.choice([1, 1, 2])):
+            when = dice.choice(conditions(source, on)) if dice.random() < 0.4 else None
+            yield Edge(source=source, target=target, on=on, when=when)
+
+
+def _deadline(dice):
+    return Deadline(within=dice.choice([5.0, 500.0]), then=dice.choice(list(Overdue)), escalate_after=5.0)
+
+
+def _step(dice):
+    undo = Compensate(
+        action="undo", when_unsure=dice.random() < 0.5, on_stuck=dice.choice(list(OnStuck)), retry=Retry(2)
+    )
+    return {
+        "retry": dice.choice([None, Retry(1), Retry(3)]),
+        "deadline": _deadline(dice) if dice.random() < 0.2 else None,
+        "on_give_up": dice.choice(list(GiveUp)),
+        "compensate": dice.choice([undo, None]),
+    }

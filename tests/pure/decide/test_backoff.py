@@ -23,7 +23,7 @@ FIXED, LINEAR, EXPONENTIAL = Backoff.FIXED, Backoff.LINEAR, Backoff.EXPONENTIAL
     ],
 )
 def test_the_delay_grows_as_its_backoff_says_up_to_the_cap(backoff, factor, delays):
-    """5.1"""
+    """5.1."""
     retry = Retry(20_000, backoff=backoff, min=1.5, max=30.0, factor=factor)
 
     assert {attempt: delay(retry, attempt, 0.9) for attempt in delays} == delays
@@ -47,7 +47,7 @@ def test_a_delay_resolves_microseconds():
     ],
 )
 def test_jitter_draws_its_fraction_of_the_delay(jitter, dice, expected):
-    """5.1"""
+    """5.1."""
     assert delay(Retry(9, min=2.0, jitter=jitter), 3, dice) == expected
 
 
@@ -65,7 +65,7 @@ def test_jitter_draws_its_fraction_of_the_delay(jitter, dice, expected):
     st.floats(0, 1, exclude_max=True),
 )
 def test_every_delay_lies_between_nothing_and_the_cap(retry, attempt, dice):
-    """5.1"""
+    """5.1."""
     wait = delay(retry, attempt, dice)
 
     assert 0 <= wait <= min(retry.max, LONGEST)
@@ -73,5 +73,5 @@ def test_every_delay_lies_between_nothing_and_the_cap(retry, attempt, dice):
 
 
 def test_a_step_that_kills_its_workers_is_tried_ever_more_rarely():
-    """4.4"""
+    """4.4."""
     assert [after_loss(lost) for lost in (1, 2, 3, 4, 5, 99)] == [0.0, 1.0, 5.0, 30.0, 30.0, 30.0]

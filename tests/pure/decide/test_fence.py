@@ -32,7 +32,7 @@ def refused(scene, command, error):
 
 @every_outcome
 def test_an_outcome_after_the_end_of_the_run_is_told_so_before_anything_else(end):
-    """4.6"""
+    """4.6."""
     scene = Scene("a b")
     held = scene.held("a")
     scene.cancel()
@@ -44,7 +44,7 @@ def test_an_outcome_after_the_end_of_the_run_is_told_so_before_anything_else(end
 @every_outcome
 @pytest.mark.parametrize("lose", [Scene.expire, Scene.release])
 def test_a_claim_that_a_fact_has_ended_is_stale(end, lose):
-    """4.6"""
+    """4.6."""
     scene = Scene("a")
     held = scene.held("a")
 
@@ -57,7 +57,7 @@ def test_a_claim_that_a_fact_has_ended_is_stale(end, lose):
 
 @every_outcome
 def test_an_attempt_that_has_settled_is_stale(end):
-    """4.6"""
+    """4.6."""
     scene = Scene("a>b")
     held = scene.held("a")
     scene.complete("a")
@@ -77,7 +77,7 @@ def test_an_attempt_that_was_tried_again_is_stale(end):
 
 @every_outcome
 def test_the_token_is_asked_for_and_not_only_the_claim(end):
-    """4.5"""
+    """4.5."""
     scene = Scene("a")
     held = scene.held("a")
 
@@ -87,7 +87,7 @@ def test_the_token_is_asked_for_and_not_only_the_claim(end):
 
 @every_outcome
 def test_an_attempt_that_the_run_never_opened_is_unknown(end):
-    """4.6"""
+    """4.6."""
     scene = Scene("a>b a!c c>d e")
     claim = (UUID(int=9), b"")
 
@@ -101,7 +101,7 @@ def test_an_attempt_that_the_run_never_opened_is_unknown(end):
 
 @every_outcome
 def test_what_holds_its_claim_is_taken(end):
-    """4.5"""
+    """4.5."""
     scene = Scene("a>b b>c")
 
     assert scene.ask(end(scene.held("a")))

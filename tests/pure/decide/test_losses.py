@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from squidie.decide.commands import Expire
+from squidie.decide.commands import Expire, Limits
 from squidie.history.facts import (
     AttemptDeadLettered,
     AttemptExpired,
@@ -23,7 +23,7 @@ CLEAN = [reason for reason in ReleaseReason if reason is not ReleaseReason.CHILD
 
 @pytest.mark.parametrize("reason", ReleaseReason)
 def test_a_claim_given_back_leaves_the_attempt_due_under_its_number(reason):
-    """4.8, 4.9"""
+    """4.8, 4.9."""
     scene = Scene("a")
     claim = scene.claim("a").lease.ended(1)
 
@@ -36,7 +36,7 @@ def test_a_claim_given_back_leaves_the_attempt_due_under_its_number(reason):
 
 @pytest.mark.parametrize("reason", CLEAN)
 def test_a_clean_release_never_counts_as_a_loss(reason):
-    """4.4"""
+    """4.4."""
     scene = Scene("a", max_claims=2)
     scene.expire("a")
     for _ in range(9):
@@ -47,7 +47,7 @@ def test_a_clean_release_never_counts_as_a_loss(reason):
 
 
 def test_an_expired_claim_counts_as_a_loss_and_the_attempt_is_due_again():
-    """4.3"""
+    """4.3."""
     scene = Scene("a")
     claim = scene.claim("a").lease.ended(1)
 
@@ -67,7 +67,7 @@ def test_a_lease_is_over_at_its_end():
 
 
 def test_an_expiry_decided_on_a_renewed_lease_writes_nothing():
-    """4.3"""
+    """4.3."""
     scene = Scene("a")
     held = scene.claim("a")
     scene.now = after(31)
@@ -78,7 +78,7 @@ def test_an_expiry_decided_on_a_renewed_lease_writes_nothing():
 
 
 def test_an_expiry_of_a_claim_that_is_no_more_writes_nothing():
-    """4.3"""
+    """4.3."""
     scene = Scene("a")
     old = scene.claim("a")
     late = Expire(*old.key, old.lease.claim_id)
@@ -101,7 +101,7 @@ def lose(scene, step, times):
 
 
 def test_the_fifth_loss_ends_the_run_when_nothing_handles_it():
-    """4.4, W-13"""
+    """4.4: W-13."""
     scene = Scene("a b")
     held = scene.claim("b").lease
     assert len(lose(scene, "a", 4)) == 1
@@ -118,7 +118,7 @@ def test_the_fifth_loss_ends_the_run_when_nothing_handles_it():
 
 
 def test_the_fifth_loss_takes_the_error_edge():
-    """4.4, 5.5"""
+    """4.4, 5.5."""
     scene = Scene("a!b a>c")
     lose(scene, "a", 4)
 
@@ -132,7 +132,7 @@ def test_the_fifth_loss_takes_the_error_edge():
 
 
 def test_a_dead_letter_handled_by_the_end_completes_the_run():
-    """1.18, 4.4"""
+    """1.18, 4.4."""
     scene = Scene("a!end", max_claims=1)
 
     [_, _, ended] = scene.release("a", ReleaseReason.CHILD_DIED)
@@ -141,7 +141,7 @@ def test_a_dead_letter_handled_by_the_end_completes_the_run():
 
 
 def test_a_node_that_was_given_up_counts_the_claims_that_were_made():
-    """4.4"""
+    """4.4."""
     scene = Scene("a!end")
     lose(scene, "a", 5)
 
@@ -149,7 +149,7 @@ def test_a_node_that_was_given_up_counts_the_claims_that_were_made():
 
 
 def test_losses_are_counted_for_each_attempt():
-    """4.4"""
+    """4.4."""
     scene = Scene("a", max_claims=2)
     scene.expire("a")
     scene.fail("a", after=1.0)
@@ -159,17 +159,17 @@ def test_losses_are_counted_for_each_attempt():
 
 
 def test_a_clean_release_gives_nothing_up_though_the_bound_was_lowered():
-    """4.4"""
+    """4.4."""
     scene = Scene("a")
     lose(scene, "a", 4)
-    scene.max_claims = 2
+    scene.limits = Limits(max_claims=2)
 
     assert len(scene.release("a")) == 1
     assert len(scene.expire("a")) == 3
 
 
 def test_a_loss_uses_no_retry():
-    """4.3"""
+    """4.3."""
     scene = Scene("a")
     scene.expire("a")
 

@@ -26,7 +26,7 @@ def waits(scene, times, **how):
 
 
 def test_a_failed_step_with_attempts_left_is_tried_again_later():
-    """5.1, 5.4"""
+    """5.1, 5.4."""
     run = scene(max_attempts=2, min=10.0)
     run.now = after(1)
 
@@ -48,7 +48,7 @@ def test_a_failed_step_with_attempts_left_is_tried_again_later():
 
 
 def test_without_a_policy_a_failure_fails_the_run_at_once():
-    """5.2, 5.5"""
+    """5.2, 5.5."""
     run = scene()
 
     [failed, ended] = run.fail("charge")
@@ -59,7 +59,7 @@ def test_without_a_policy_a_failure_fails_the_run_at_once():
 
 
 def test_attempts_are_counted_with_the_first_one():
-    """5.1"""
+    """5.1."""
     run = scene(max_attempts=3)
 
     assert waits(run, 2) == [1.0, 2.0]
@@ -67,7 +67,7 @@ def test_attempts_are_counted_with_the_first_one():
 
 
 def test_a_step_may_succeed_on_its_third_attempt():
-    """5.1"""
+    """5.1."""
     run = scene(max_attempts=3)
     waits(run, 2)
 
@@ -78,7 +78,7 @@ def test_a_step_may_succeed_on_its_third_attempt():
 
 
 def test_what_is_not_to_be_retried_fails_at_once():
-    """5.2, 5.3"""
+    """5.2, 5.3."""
     run = scene(max_attempts=3)
 
     [failed, _] = run.fail("charge", retryable=False)
@@ -87,14 +87,14 @@ def test_what_is_not_to_be_retried_fails_at_once():
 
 
 def test_the_delay_is_drawn_by_the_dice_that_the_command_carries():
-    """5.1"""
+    """5.1."""
     run = scene(max_attempts=3, min=8.0, jitter=True)
 
     assert waits(run, 1, dice=0.25) == [6.0]
 
 
 def test_an_attempt_goes_to_the_same_queue_with_the_same_urgency():
-    """5.4"""
+    """5.4."""
     run = Scene(graph("charge", charge={"retry": Retry(2), "queue": "gpu", "priority": 3}))
 
     [failed] = run.fail("charge")
@@ -103,7 +103,7 @@ def test_an_attempt_goes_to_the_same_queue_with_the_same_urgency():
 
 
 def test_retry_later_without_a_policy_implies_four_attempts():
-    """5.3"""
+    """5.3."""
     run = scene()
 
     assert waits(run, 3, after=7.0) == [7.0, 7.0, 7.0]
@@ -112,7 +112,7 @@ def test_retry_later_without_a_policy_implies_four_attempts():
 
 
 def test_retry_later_uses_an_attempt_of_the_policy_and_its_own_delay():
-    """5.3"""
+    """5.3."""
     run = scene(max_attempts=2, min=1.0)
 
     assert waits(run, 1, after=0.0) == [0.0]
@@ -131,7 +131,7 @@ def test_no_attempt_is_made_that_would_begin_after_the_bound(passed, retried):
 
 
 def test_the_bound_counts_from_the_opening_of_the_first_attempt():
-    """5.1"""
+    """5.1."""
     run = scene(max_attempts=9, min=10.0, within=60.0)
 
     assert waits(run, 2) == [10.0, 20.0]
@@ -139,7 +139,7 @@ def test_the_bound_counts_from_the_opening_of_the_first_attempt():
 
 
 def test_an_error_edge_handles_what_cannot_be_tried_again():
-    """1.18, 5.5"""
+    """1.18, 5.5."""
     run = scene("a>charge charge>ship charge!refund")
     run.complete("a")
 
@@ -155,7 +155,7 @@ def test_an_error_edge_handles_what_cannot_be_tried_again():
 
 
 def test_an_error_edge_waits_until_the_attempts_are_exhausted():
-    """5.5"""
+    """5.5."""
     run = scene("charge!refund", max_attempts=2)
 
     waits(run, 1)
@@ -165,7 +165,7 @@ def test_an_error_edge_waits_until_the_attempts_are_exhausted():
 
 
 def test_a_routed_failure_leaves_siblings_alone():
-    """1.18"""
+    """1.18."""
     run = scene("charge!end other")
 
     [failed] = run.fail("charge")
@@ -175,7 +175,7 @@ def test_a_routed_failure_leaves_siblings_alone():
 
 
 def test_a_fatal_failure_names_the_claims_of_siblings_that_it_ends():
-    """5.11"""
+    """5.11."""
     run = scene("charge held lost idle")
     held = run.claim("held").lease
     run.expire("lost")

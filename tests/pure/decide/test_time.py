@@ -2,10 +2,10 @@
 
 import pytest
 
-from squidie.decide.commands import Complete, Expire
+from squidie.decide.commands import Complete, Elapse, Expire
 from squidie.decide.judgement import NOTHING, decide
 from squidie.history.canonical import canonical
-from tests.pure.scene import Scene, after
+from tests.pure.scene import NOON, RUN, Scene, after, graph, of_kind
 
 
 def test_facts_carry_the_clock_and_do_not_say_it_twice():
@@ -64,3 +64,24 @@ def test_what_writes_nothing_tells_the_time_it_was_asked():
     assert decide(scene.situation, Expire(*held.key, held.lease.claim_id)).facts == ()
     gone = decide(scene.situation, Expire(held.run_id, "b", 1, held.lease.claim_id))
     assert gone == (after(-5), NOTHING)
+
+
+def test_a_timer_that_elapses_under_a_clock_that_went_back_carries_the_time_of_its_run():
+    scene = Scene(graph("w>v", w=of_kind("wait", duration=5.0), v=of_kind("wait", duration=5.0)))
+    scene.now = after(60)
+    scene.ask(Elapse(RUN, "w", 1))
+    scene.now = after(50)
+
+    facts = scene.cancel()
+
+    assert (scene.run.at, [fact.clock for fact in facts]) == (after(60), [after(50)])
+
+
+def test_what_follows_in_the_same_commit_carries_the_same_time():
+    scene = Scene(graph("a>p p>b", p=of_kind("pause", due=5.0)))
+    scene.now = after(-60)
+
+    scene.complete("a")
+
+    assert [(at, fact.clock) for at, fact in scene.history[1:]] == [(NOON, after(-60))] * 2
+    assert scene.run.nodes["p"].waiting.due_at == after(-55)  # due by the clock that will be asked

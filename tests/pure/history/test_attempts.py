@@ -22,7 +22,7 @@ def test_a_claim_is_told_without_its_token():
 
 
 def test_a_row_given_back_is_due_again_under_the_same_number():
-    """4.3, 4.4"""
+    """4.3, 4.4."""
     held = ROW.held(LEASE)
     assert held.lease == LEASE
 
@@ -34,7 +34,7 @@ def test_a_row_given_back_is_due_again_under_the_same_number():
 
 
 def test_a_renewal_moves_the_end_of_a_lease_and_nothing_else():
-    """4.7"""
+    """4.7."""
     renewed = Lease(UUID(int=1), TOKEN, "host:1:boot", NOON, after(60))
 
     assert ROW.held(LEASE).until(after(60)) == ROW.held(renewed)

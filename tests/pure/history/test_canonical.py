@@ -70,7 +70,7 @@ def deeper(frames, call):
     ],
 )
 def test_what_is_accepted_is_kept_byte_for_byte(value, stored):
-    """3.5"""
+    """3.5."""
     assert bytes(canonical(value)) == stored
     assert bytes(canonical(plain(stored))) == stored
 
@@ -101,7 +101,7 @@ def test_what_is_accepted_is_kept_byte_for_byte(value, stored):
     ],
 )
 def test_what_is_refused_is_named_by_its_path(value, path, said):
-    """3.5"""
+    """3.5."""
     with pytest.raises(UnstorableValue, match=said) as refused:
         canonical(value)
 
@@ -112,7 +112,7 @@ def test_what_is_refused_is_named_by_its_path(value, path, said):
     "value", [b"x", {1}, frozenset(), datetime(2026, 1, 1, tzinfo=UTC), date(2026, 1, 1), Decimal(1), UUID(int=1)]
 )
 def test_types_that_json_lacks_are_refused_with_a_hint(value):
-    """3.5"""
+    """3.5."""
     with pytest.raises(UnstorableValue) as refused:
         canonical({"a": value})
 
@@ -122,7 +122,7 @@ def test_types_that_json_lacks_are_refused_with_a_hint(value):
 
 @pytest.mark.parametrize("of", [list, dict])
 def test_64_levels_are_accepted_and_65_refused(of):
-    """3.5"""
+    """3.5."""
     accepted = canonical(nested(64, of))
 
     assert plain(accepted) == nested(64, of)
@@ -133,7 +133,7 @@ def test_64_levels_are_accepted_and_65_refused(of):
 
 
 def test_ten_thousand_keys_are_counted_over_the_whole_value():
-    """3.5"""
+    """3.5."""
     half = {str(number): 1 for number in range(4_999)}
 
     assert canonical({"a": half, "b": half})
@@ -142,7 +142,7 @@ def test_ten_thousand_keys_are_counted_over_the_whole_value():
 
 
 def test_a_value_may_be_as_large_as_the_limit_and_no_larger():
-    """3.5"""
+    """3.5."""
     assert len(canonical("x" * (MAX_BODY - 2))) == MAX_BODY
     with pytest.raises(PayloadTooLarge) as refused:
         canonical("x" * 10 * MAX_BODY, root="payload")
@@ -163,7 +163,7 @@ def test_a_refusal_never_repeats_the_value():
 
 @given(values)
 def test_every_plain_value_is_stored_as_it_reads_back(value):
-    """3.5"""
+    """3.5."""
     stored = canonical(value)
 
     assert plain(stored) == value == json.loads(bytes(stored))
@@ -172,7 +172,7 @@ def test_every_plain_value_is_stored_as_it_reads_back(value):
 
 @given(any_values)
 def test_every_value_is_stored_whole_or_refused_with_a_path(value):
-    """3.5"""
+    """3.5."""
     refused, stored = verdict(value)
 
     if stored is None:
@@ -184,5 +184,5 @@ def test_every_value_is_stored_whole_or_refused_with_a_path(value):
 
 @pytest.mark.parametrize("value", [nested(64), nested(64, dict), nested(65), OrderedDict(a=nested(63))])
 def test_the_verdict_is_the_same_500_frames_deep(value):
-    """3.5"""
+    """3.5."""
     assert deeper(500, lambda: verdict(value)) == verdict(value)

@@ -24,28 +24,28 @@ def chained(history):
 
 
 def test_a_hash_covers_the_one_before_and_all_of_the_row():
-    """3.3"""
+    """3.3."""
     text = f"{RUN}/2/run_cancelled/{microseconds(NOON)}/"
 
     assert link(b"before", RUN, 2, "run_cancelled", NOON, b"{}") == sha256(b"before" + text.encode() + b"{}").digest()
 
 
 def test_a_time_counts_in_microseconds_whatever_its_zone():
-    """3.3"""
+    """3.3."""
     assert microseconds(datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=timezone.utc)) == 1_000_005  # noqa: UP017
     assert microseconds(NOON.astimezone(timezone(timedelta(hours=5)))) == microseconds(NOON)
 
 
 @given(bodies)
 def test_an_untouched_stream_is_whole(history):
-    """3.3"""
+    """3.3."""
     assert first_broken(RUN, chained(history)) is None
     assert first_broken(RUN, []) is None
 
 
 @given(bodies, places)
 def test_a_flipped_byte_is_named_by_its_seq(history, dice):
-    """3.3"""
+    """3.3."""
     rows = chained(history)
     place = dice.randrange(len(rows))
     seq, kind, at, body, stored = rows[place]
@@ -59,7 +59,7 @@ def test_a_flipped_byte_is_named_by_its_seq(history, dice):
 
 @given(bodies, places)
 def test_another_kind_time_or_hash_is_named_by_its_seq(history, dice):
-    """3.3"""
+    """3.3."""
     rows = chained(history)
     place = dice.randrange(len(rows))
     seq, kind, at, body, stored = rows[place]
@@ -76,7 +76,7 @@ def test_another_kind_time_or_hash_is_named_by_its_seq(history, dice):
 
 @given(bodies, places)
 def test_a_dropped_fact_is_named_unless_it_was_the_last(history, dice):
-    """3.3"""
+    """3.3."""
     rows = chained(history)
     place = dice.randrange(len(rows) - 1)
 
@@ -87,7 +87,7 @@ def test_a_dropped_fact_is_named_unless_it_was_the_last(history, dice):
 
 @given(bodies, places)
 def test_a_dropped_fact_is_named_though_the_rest_was_numbered_anew(history, dice):
-    """3.3"""
+    """3.3."""
     rows = chained(history)
     place = dice.randrange(len(rows) - 1)
 
@@ -98,7 +98,7 @@ def test_a_dropped_fact_is_named_though_the_rest_was_numbered_anew(history, dice
 
 
 def test_a_gap_is_named_though_its_hashes_fit():
-    """3.3"""
+    """3.3."""
     first = link(b"", RUN, 1, "run_started", NOON, b"{}")
     third = link(first, RUN, 3, "run_completed", NOON, b"{}")
 
@@ -109,7 +109,7 @@ def test_a_gap_is_named_though_its_hashes_fit():
 
 @given(bodies, places)
 def test_of_two_facts_that_were_swapped_the_first_is_named(history, dice):
-    """3.3"""
+    """3.3."""
     rows = chained(history)
     one, two = sorted(dice.sample(range(len(rows)), 2))
 
@@ -120,5 +120,5 @@ def test_of_two_facts_that_were_swapped_the_first_is_named(history, dice):
 
 @given(bodies)
 def test_a_stream_does_not_pass_for_that_of_another_run(history):
-    """3.3"""
+    """3.3."""
     assert first_broken(type(RUN)(int=8), chained(history)) == 1

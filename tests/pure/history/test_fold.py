@@ -5,22 +5,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from squidie.history.canonical import canonical
+from squidie.history.canonical import NULL, canonical, plain
 from squidie.history.facts import (
     AttemptCompleted,
+    AttemptDeadLettered,
+    AttemptDeferred,
     AttemptExpired,
     AttemptFailed,
+    AttemptHastened,
     AttemptReleased,
+    Cause,
+    Closing,
+    CompensationStarted,
+    CompensationStuck,
+    DeadlinePassed,
+    Decision,
     Disposition,
+    DrainStarted,
+    Ended,
+    EventAwaited,
+    EventBuffered,
+    EventLapsed,
+    EventReceived,
     Moved,
     Opening,
+    OpenKind,
+    PauseOpened,
+    PauseResolved,
     ReleaseReason,
+    ReviewDelegated,
     RunCancelled,
     RunCompleted,
     RunStarted,
+    StepDiscarded,
+    StepRequeued,
+    VoteCast,
+    WaitElapsed,
+    WaitStarted,
 )
+from squidie.history.fold import fold
 from squidie.history.lifecycle import RunStatus
-from squidie.history.run import INLINE_EACH, INLINE_SUM, NodeStatus, Run, fold
+from squidie.history.run import INLINE_EACH, INLINE_SUM, NodeStatus, Past, Run
+from squidie.workflow.spec import NodeKind, Overdue
 from tests.pure.drawn import facts, histories
 from tests.pure.scene import CLAIM, DECLINED, NOON, Scene, after
 
@@ -30,6 +56,11 @@ STARTED = RunStarted(
 )
 DONE = AttemptCompleted(step="a", attempt=1, claim=CLAIM)
 ENDED = RunCompleted()
+
+
+def closing(*closes):
+    """A fact that takes something away and does nothing else."""
+    return AttemptHastened(step="a", attempt=1, due_at=NOON, closes=closes)
 
 
 def folded(*facts):
@@ -51,7 +82,7 @@ def story():
 
 @given(histories, st.integers(0, 8))
 def test_folding_a_prefix_and_then_the_rest_is_folding_the_whole(history, cut):
-    """3.4"""
+    """3.4."""
     prefix = fold(history[:cut])
     kept = msgspec.json.encode(prefix)
 
@@ -61,7 +92,7 @@ def test_folding_a_prefix_and_then_the_rest_is_folding_the_whole(history, cut):
 
 @given(histories)
 def test_the_state_reads_back_from_its_cache_as_it_was(history):
-    """3.4"""
+    """3.4."""
     run = fold(history)
 
     assert msgspec.json.decode(msgspec.json.encode(run), type=Run) == run
@@ -69,7 +100,7 @@ def test_the_state_reads_back_from_its_cache_as_it_was(history):
 
 @pytest.mark.parametrize("length", range(len(story()) + 1))
 def test_every_prefix_of_a_real_history_folds_without_an_anomaly(length):
-    """3.4"""
+    """3.4."""
     history = story()
     run = fold(history[:length])
 
@@ -144,9 +175,142 @@ def test_nonsense_is_named_with_its_seq(history, anomaly):
     assert anomaly in folded(*history).anomalies
 
 
+LETTER = AttemptDeadLettered(step="b", attempt=1, error=DECLINED, disposition=Disposition.FATAL)
+PARKED = AttemptFailed(step="a", attempt=1, max_attempts=1, error=DECLINED, claim=CLAIM, disposition=Disposition.PARKED)
+TIMED = OpenKind.TIMER
+TIMER = Opening(step="w", attempt=1, queue="q", due_at=NOON, kind=TIMED)
+WAITING = WaitStarted(step="w", until=after(5), opens=(TIMER,))
+ASKED = PauseOpened(step="p", pause=NodeKind.APPROVAL, routes={}, quorum=2)
+AWAITED = EventAwaited(step="e", event="paid")
+
+
+@pytest.mark.parametrize(
+    ("history", "anomaly"),
+    [
+        ([StepRequeued(step="a", reason="x")], "seq 2: a was taken up while not parked"),
+        ([DONE, StepDiscarded(step="a", reason="x")], "seq 3: a was taken up while not parked"),
+        ([StepDiscarded(step="b", reason="x")], "seq 2: b was taken up while not parked"),
+        ([AttemptDeferred(step="b", attempt=1, claim=CLAIM, due_at=NOON, n=1)], "seq 2: b was deferred while not open"),
+        ([AttemptHastened(step="a", attempt=2, due_at=NOON)], "seq 2: a was hastened while not open"),
+        ([LETTER], "seq 2: b ended while not open"),
+        ([msgspec.structs.replace(PARKED, step="b")], "seq 2: b ended while not open"),
+        ([msgspec.structs.replace(LETTER, disposition=Disposition.TOLERATED)], "seq 2: b ended while not open"),
+        ([WAITING, WAITING], "seq 3: w began to wait after it had been reached"),
+        ([WaitElapsed(step="a")], "seq 2: a was answered while it did not wait"),
+        ([WaitElapsed(step="w")], "seq 2: w was answered while it did not wait"),
+        ([VoteCast(step="p", decision=Decision.APPROVED)], "seq 2: p was answered while it did not wait"),
+        ([ReviewDelegated(step="p", role="boss")], "seq 2: p was answered while it did not wait"),
+        ([PauseResolved(step="p", decision=Decision.RESUMED)], "seq 2: p was answered while it did not wait"),
+        ([EventReceived(step="e", event="paid")], "seq 2: e was answered while it did not wait"),
+        ([EventLapsed(step="e", event="paid", error=DECLINED)], "seq 2: e was answered while it did not wait"),
+        ([CompensationStuck(step="compensate:a", error=DECLINED)], "seq 2: compensate:a was stuck and never begun"),
+        ([closing(Closing(step="w", attempt=1, kind=TIMED))], "seq 2: the timer of w was closed while not open"),
+        ([closing(Closing(step="b", attempt=1))], "seq 2: b was closed while not open"),
+        ([DONE, closing(Closing(step="a", attempt=1))], "seq 3: a was closed while not open"),
+        ([DrainStarted(cause=Cause.FAILED), ENDED], "seq 3: compensating, and then run_completed"),
+    ],
+)  # fmt: skip
+def test_nonsense_about_waits_and_undo_is_named_with_its_seq(history, anomaly):
+    """W-30"""
+    run = folded(STARTED, *history)
+
+    assert anomaly in run.anomalies
+    assert run.revision == len(history) + 1
+
+
+def test_a_run_that_a_damaged_history_ends_is_over_all_the_same():
+    """2.8: W-30."""
+    assert folded(STARTED, DrainStarted(cause=Cause.FAILED), ENDED).status is RunStatus.COMPLETED
+
+
+def test_a_vote_of_nobody_is_none():
+    """6.5: W-30."""
+    run = folded(STARTED, ASKED, VoteCast(step="p", decision=Decision.APPROVED))
+
+    assert run.nodes["p"].waiting.votes == ()
+
+
+def test_what_is_waited_for_stands_in_the_state_with_its_timer():
+    """3.4."""
+    run = folded(STARTED, WAITING, ASKED, AWAITED)
+
+    assert run.timers == {"w": 1}
+    assert [run.nodes[name].waiting.kind for name in "wpe"] == [NodeKind.WAIT, NodeKind.APPROVAL, NodeKind.EVENT]
+    assert [run.nodes[name].is_manual for name in "wpea"] == [False, True, False, False]
+
+
+def test_an_answer_takes_its_own_timer_along():
+    """6.6."""
+    assert folded(STARTED, WAITING, WaitElapsed(step="w")).timers == {}
+
+
+def test_what_is_closed_in_the_fact_that_settled_it_stays_settled():
+    """18.3."""
+    passed = DeadlinePassed(
+        step="deadline:a",
+        bounds="a",
+        due_at=NOON,
+        action=Overdue.FAIL,
+        error=DECLINED,
+        closes=(Closing(step="a", attempt=1),),
+    )
+
+    node = folded(STARTED, passed).nodes["a"]
+
+    assert (node.status, node.seq, plain(node.output)["type"]) == (NodeStatus.FAILED, 2, "Declined")
+
+
+def test_a_missed_deadline_of_a_step_that_is_not_there_ends_nothing():
+    """18.3."""
+    passed = DeadlinePassed(step="deadline:b", bounds="b", due_at=NOON, action=Overdue.FAIL, error=DECLINED)
+
+    assert folded(STARTED, passed).nodes.keys() == {"a"}
+
+
+def test_a_step_remembers_that_nobody_knows_whether_it_took_effect():
+    """18.2."""
+    lost = AttemptExpired(step="a", attempt=1, claim=CLAIM, due_at=NOON, lost=1)
+    later = AttemptDeferred(step="a", attempt=1, claim=CLAIM, due_at=NOON, n=4)
+
+    assert folded(STARTED).nodes["a"].history.unsure is False
+    run = folded(STARTED, lost, later, PARKED)
+    assert (run.nodes["a"].history.unsure, run.nodes["a"].history.deferred) == (True, 4)
+    again = msgspec.structs.replace(FIRST, attempt=2)
+    run = folded(STARTED, lost, later, PARKED, StepRequeued(step="a", reason="x", opens=(again,)))
+    assert (run.nodes["a"].attempt, run.nodes["a"].history) == (2, Past(base=1, deferred=0, unsure=True))
+
+
+def test_a_claim_that_ended_on_a_step_that_is_not_there_says_nothing():
+    """W-30"""
+    ended = Ended(step="b", attempt=1, claim=CLAIM)
+
+    assert "b" not in folded(STARTED, msgspec.structs.replace(WAITING, ends=(ended,))).nodes
+
+
+def test_large_events_that_came_early_are_left_in_their_facts():
+    """3.6, 18.4."""
+    small = EventBuffered(event="paid", payload=canonical("x"))
+    large = EventBuffered(event="paid", correlation="c-1", payload=canonical("x" * INLINE_EACH))
+
+    run = folded(STARTED, small, large)
+
+    assert [(each.seq, each.correlation, each.kept) for each in run.buffered] == [(2, None, True), (3, "c-1", False)]
+    assert run.buffered[1].payload == NULL
+    assert run.inline == 3
+
+
+def test_the_reason_for_an_undo_is_kept_until_it_is_over():
+    """18.2."""
+    drain = DrainStarted(cause=Cause.FAILED, step="a", error=DECLINED)
+    begun = CompensationStarted(cause=Cause.FAILED, step="a", error=DECLINED, order=("b",))
+
+    assert folded(STARTED, drain).undo.order is None
+    assert folded(STARTED, drain, begun).undo.order == ("b",)
+
+
 @given(facts)
 def test_nothing_that_follows_the_end_changes_how_it_ended(fact):
-    """2.8"""
+    """2.8."""
     before = folded(STARTED, DONE, RunCompleted(output=msgspec.Raw(b"5")))
 
     run = fold([(after(9), fact)], before)
@@ -156,7 +320,7 @@ def test_nothing_that_follows_the_end_changes_how_it_ended(fact):
 
 
 def test_a_started_run_knows_what_it_was_given():
-    """2.1"""
+    """2.1."""
     started = msgspec.structs.replace(STARTED, schedule={"window": {"start": "2026"}}, priority=7, partition="acme")
 
     run = folded(started)
@@ -169,7 +333,7 @@ def test_a_started_run_knows_what_it_was_given():
 
 
 def test_a_node_counts_the_claims_and_losses_of_its_latest_attempt():
-    """4.4"""
+    """4.4."""
     lost = AttemptExpired(step="a", attempt=1, claim=CLAIM, due_at=NOON, lost=1)
     freed = {
         reason: AttemptReleased(step="a", attempt=1, claim=CLAIM, due_at=NOON, reason=reason)
@@ -184,7 +348,7 @@ def test_a_node_counts_the_claims_and_losses_of_its_latest_attempt():
 
 
 def test_the_next_attempt_counts_anew_and_remembers_when_the_first_was_opened():
-    """5.1"""
+    """5.1."""
     again = Opening(step="a", attempt=2, queue="q", due_at=NOON)
     failed = AttemptFailed(
         step="a",
@@ -202,7 +366,7 @@ def test_the_next_attempt_counts_anew_and_remembers_when_the_first_was_opened():
 
 
 def test_the_state_keeps_small_outputs_and_refers_to_large_ones():
-    """3.6"""
+    """3.6."""
     scene = Scene(" ".join(f"s{n}>end" for n in range(12)))
     for n in range(11):
         scene.complete(f"s{n}", "x" * (INLINE_EACH - 2 if n else INLINE_EACH))
@@ -216,7 +380,7 @@ def test_the_state_keeps_small_outputs_and_refers_to_large_ones():
 
 
 def test_an_output_that_nobody_reads_is_left_in_its_fact():
-    """3.6"""
+    """3.6."""
     run = folded(STARTED, msgspec.structs.replace(DONE, unread=True, output=msgspec.Raw(b"5")))
 
     assert run.nodes["a"].output is None
@@ -225,7 +389,7 @@ def test_an_output_that_nobody_reads_is_left_in_its_fact():
 
 @pytest.mark.parametrize(("size", "kept"), [(INLINE_SUM, True), (INLINE_SUM + 1, False)])
 def test_a_large_payload_is_left_in_the_first_fact(size, kept):
-    """3.6"""
+    """3.6."""
     payload = canonical("x" * (size - 2))
 
     run = folded(msgspec.structs.replace(STARTED, payload=payload))

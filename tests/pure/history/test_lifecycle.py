@@ -15,20 +15,22 @@ from squidie.history.lifecycle import (
 )
 
 RUN = """
-            progress  complete   fail    cancel
-running     running   completed  failed  cancelled
-completed   -         -          -       -
-failed      -         -          -       -
-cancelled   -         -          -       -
+              progress  wait_for_people_alone  be_undone     complete   fail    cancel
+running       running   paused                 compensating  completed  failed  cancelled
+paused        running   paused                 compensating  completed  failed  cancelled
+compensating  -         -                      compensating  -          failed  cancelled
+completed     -         -                      -             -          -       -
+failed        -         -                      -             -          -       -
+cancelled     -         -                      -             -          -       -
 """
 ATTEMPT = """
-               claim    renew    complete   fail    release    expire     give_up        withdraw
-scheduled      claimed  -        -          -       -          -          dead_lettered  withdrawn
-claimed        -        claimed  completed  failed  scheduled  scheduled  -              withdrawn
-completed      -        -        -          -       -          -          -              -
-failed         -        -        -          -       -          -          -              -
-dead_lettered  -        -        -          -       -          -          -              -
-withdrawn      -        -        -          -       -          -          -              -
+               claim    renew    complete   fail    defer      hasten     release    expire     give_up        withdraw
+scheduled      claimed  -        -          -       -          scheduled  -          -          dead_lettered  withdrawn
+claimed        -        claimed  completed  failed  scheduled  -          scheduled  scheduled  -              withdrawn
+completed      -        -        -          -       -          -          -          -          -              -
+failed         -        -        -          -       -          -          -          -          -              -
+dead_lettered  -        -        -          -       -          -          -          -          -              -
+withdrawn      -        -        -          -       -          -          -          -          -              -
 """
 
 
@@ -56,7 +58,7 @@ def test_the_tables_have_every_state_and_every_event():
 
 @pytest.mark.parametrize(("status", "event", "then"), of_run())
 def test_a_run_goes_where_the_table_says_or_nowhere(status, event, then):
-    """2.8"""
+    """2.8, 7.1, 7.2."""
     if then is not None:
         assert after_run(status, event) is then
         return
@@ -67,7 +69,7 @@ def test_a_run_goes_where_the_table_says_or_nowhere(status, event, then):
 
 @pytest.mark.parametrize(("state", "event", "then"), of_attempt())
 def test_an_attempt_goes_where_the_table_says_or_nowhere(state, event, then):
-    """4.3"""
+    """4.3, 5.7, 18.1."""
     if then is not None:
         assert after_attempt(state, event) is then
         return
@@ -77,10 +79,14 @@ def test_an_attempt_goes_where_the_table_says_or_nowhere(state, event, then):
 
 
 def test_what_has_ended_is_what_nothing_follows():
-    """2.8"""
-    assert [status for status in RunStatus if not is_terminal(status)] == [RunStatus.RUNNING]
+    """2.8."""
+    assert [status for status in RunStatus if not is_terminal(status)] == [
+        RunStatus.RUNNING,
+        RunStatus.PAUSED,
+        RunStatus.COMPENSATING,
+    ]
 
 
 def test_only_what_a_lease_does_leaves_no_fact():
-    """4.7"""
+    """4.7."""
     assert {AttemptEvent.CLAIM, AttemptEvent.RENEW} == SILENT
