@@ -37,7 +37,8 @@ create table runs (  -- what never changes stands first: an update then logs onl
     parent_run_id uuid,
     attributes jsonb,
     started_at timestamptz not null,
-    status text not null constraint runs_status check (status in ('running', 'completed', 'failed', 'cancelled')),
+    status text not null constraint runs_status
+        check (status in ('running', 'paused', 'compensating', 'completed', 'failed', 'cancelled')),
     fold smallint not null,
     rev integer not null check (rev > 0),
     head_hash bytea not null,
@@ -58,16 +59,20 @@ create table facts (
     hash bytea not null check (length(hash) = 32),
     primary key (run_id, seq)
 );
+create index facts_awaited on facts ((body->>'event')) where kind = 'event_awaited';
 create function refuse_change() returns trigger language plpgsql as $$
 begin
     raise exception '% are insert-only: % is refused', tg_table_name, tg_op using errcode = 'restrict_violation';
 end $$;
-create trigger facts_are_insert_only before update or delete or truncate on facts
+create trigger facts_are_insert_only before update or truncate on facts
     for each statement execute function refuse_change();
+create trigger facts_are_kept before delete on facts
+    for each row when (current_setting('squidie.retiring', true) is distinct from old.run_id::text)
+    execute function refuse_change();  -- `retire` alone says which run it removes
 
 create table attempts (
     run_id uuid not null,
-    kind text not null default 'step' constraint attempts_kind check (kind in ('step')),
+    kind text not null default 'step' constraint attempts_kind check (kind in ('step', 'compensation', 'timer')),
     step text not null,
     attempt integer not null check (attempt > 0),
     action text not null,
@@ -75,7 +80,7 @@ create table attempts (
     priority smallint not null constraint attempts_priority check (priority between 0 and 999),
     due_at timestamptz not null,
     lost smallint not null default 0,
-    irreversible boolean not null default false,
+    alone boolean not null default false,
     claim_id uuid,
     token_hash bytea,
     owner text,
@@ -84,7 +89,9 @@ create table attempts (
     primary key (run_id, step, attempt, kind),
     constraint attempts_claim check (num_nonnulls(claim_id, token_hash, owner, claimed_at, lease_until) in (0, 5))
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
-create index attempts_due on attempts (queue, priority, due_at, run_id, step) where claim_id is null;
+create index attempts_due on attempts (queue, priority, due_at, run_id, step)
+    where claim_id is null and kind <> 'timer';
+create index attempts_timers on attempts (due_at) where kind = 'timer';
 create index attempts_lease on attempts (lease_until) where claim_id is not null;
 
 create table dead_letters (
@@ -97,9 +104,50 @@ create table dead_letters (
     reason text not null,
     error json not null,
     at timestamptz not null,
+    closed_at timestamptz,
+    closed_as text constraint dead_letters_closed_as check (closed_as in ('requeued', 'discarded')),
+    closed_by json,  -- the receipt of who did it
+    closed_why text,
     primary key (run_id, step, attempt)
 );
 create index dead_letters_at on dead_letters (at);
+
+create table receipts (
+    run_id uuid not null,
+    verb text not null,
+    key text not null,
+    digest text not null,
+    seq integer not null,
+    at timestamptz not null,
+    seen integer not null default 0,
+    primary key (run_id, verb, key)
+);
+
+create table retired (  -- what is left of a run that retention has removed, for as long as its key is remembered
+    run_id uuid primary key,
+    workflow text not null,
+    status text not null,
+    started_at timestamptz not null,
+    ended_at timestamptz not null,
+    head_hash bytea not null,
+    retired_at timestamptz not null,
+    until timestamptz not null
+);
+create function retire(run uuid, keep interval) returns boolean language plpgsql set search_path from current as $$
+begin
+    insert into retired (run_id, workflow, status, started_at, ended_at, head_hash, retired_at, until)
+        select run_id, workflow, status, started_at, ended_at, head_hash, clock(), clock() + keep
+        from runs where run_id = run and ended_at is not null for update;
+    if not found then
+        return false;
+    end if;
+    perform set_config('squidie.retiring', run::text, true);
+    delete from facts where run_id = run;
+    perform set_config('squidie.retiring', '', true);
+    delete from dead_letters where run_id = run;
+    delete from runs where run_id = run;
+    return true;
+end $$;
 
 create table schedules (
     workflow text not null,
@@ -173,7 +221,8 @@ create table workers (
 """
 
 DOWN = """
-drop table workers, schedule_changes, schedules, dead_letters, attempts, facts, runs, definitions;
+drop function retire(uuid, interval);
+drop table workers, schedule_changes, schedules, retired, receipts, dead_letters, attempts, facts, runs, definitions;
 drop function tell_schedules();
 drop function refuse_change();
 drop function clock();

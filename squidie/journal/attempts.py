@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from squidie.errors import HistoryError
 from squidie.history.attempts import AttemptKey, Lease, OpenAttempt
+from squidie.history.bodies import WITH_ROW
 from squidie.journal import heads
 from squidie.journal.arrays import Blobs, Ints, Texts, Times, Uuids
 
@@ -28,17 +29,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("squidie.journal")
 
 _ROW = (
-    "a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.irreversible, "
-    "a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until"
+    "a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, "
+    "a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind"
 )
+_KINDS = {kind.value: kind for kind in WITH_ROW}
 _KEYS = "unnest(:runs, :steps, :attempts) as k(run_id, step, attempt)"
 _ON_KEYS = "a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt"
 
 CLAIM = f"""
 with due as materialized (
-    select run_id, kind, step, attempt, priority, due_at, (irreversible or lost > 0 or action <> all(:short)) as alone
+    select run_id, kind, step, attempt, priority, due_at, (alone or lost > 0 or action <> all(:short)) as alone
     from {{s}}.attempts
-    where queue = :queue and claim_id is null and due_at <= {{s}}.clock() and action = any(:served)
+    where queue = :queue and kind <> 'timer' and claim_id is null and due_at <= {{s}}.clock() and action = any(:served)
     order by priority, due_at, run_id, step limit :most for update skip locked
 ), numbered as (
     select *, row_number() over (order by priority, due_at, run_id, step) as n from due
@@ -129,9 +131,15 @@ where a.claim_id is not null and a.owner = :owner order by a.run_id, a.step limi
 """
 """What a process holds, or held when it died."""
 
+TIMERS = f"""
+select {_ROW} from {{s}}.attempts a where a.kind = 'timer' and a.due_at <= {{s}}.clock() order by a.due_at limit :most
+"""
+"""Timers that are due, of whatever queue: nobody claims them, and whoever finds one settles it under the head."""
+
 DUE_QUEUES = """
 select q from unnest(:queues) as q
-where exists (select from {s}.attempts a where a.queue = q and a.claim_id is null and a.due_at <= {s}.clock())
+where exists (select from {s}.attempts a
+    where a.queue = q and a.kind <> 'timer' and a.claim_id is null and a.due_at <= {s}.clock())
 """
 """Which of these queues have work due that nobody has taken."""
 
@@ -269,6 +277,11 @@ def of_owner(journal: Journal, connection: Connection, owner: str, most: int = 1
     return [_row(r) for r in connection.execute(journal.sql(OF_OWNER), {"owner": owner, "most": most})]
 
 
+def due_timers(journal: Journal, connection: Connection, most: int = 100) -> list[OpenAttempt]:
+    """Timers that are due, the oldest first."""
+    return [_row(r) for r in connection.execute(journal.sql(TIMERS), {"most": most})]
+
+
 def due_queues(journal: Journal, connection: Connection, queues: Sequence[str]) -> list[str]:
     """Which of these queues have unclaimed work due."""
     return list(connection.execute(journal.sql(DUE_QUEUES), {"queues": Texts(queues)}).scalars())
@@ -290,4 +303,4 @@ def _claims(rows: Iterable[OpenAttempt]) -> Uuids:
 def _row(r: Sequence[Any]) -> OpenAttempt:
     """A row of `_ROW`'s columns. By position: this is read once for every step."""
     lease = None if r[9] is None else Lease(r[9], bytes(r[10]), r[11], r[12], r[13])
-    return OpenAttempt(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], lease)
+    return OpenAttempt(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], lease, _KINDS[r[14]])

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from squidie.errors import CorruptHistory
+from squidie.history.canonical import NULL
 from squidie.history.chain import first_broken
 from squidie.history.codec import decode
-from squidie.history.facts import AttemptCompleted, RunStarted
-from squidie.history.run import NodeStatus
+from squidie.history.facts import AttemptCompleted, EventBuffered, EventReceived, PauseResolved, RunStarted
+from squidie.history.run import GOOD
 from squidie.journal.arrays import Ints
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from squidie.history.facts import Fact
     from squidie.history.run import Run
     from squidie.journal.store import Journal
+    from squidie.workflow.spec import Spec
 
 STREAM = "select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :run_id order by seq"
 """One run's facts in order."""
@@ -82,11 +84,45 @@ def outputs(
 ) -> dict[str, msgspec.Raw]:
     """The outputs of these steps that the run's state does not keep, from their facts."""
     ended = ((name, run.nodes[name]) for name in steps if name in run.nodes)
-    wanted = {node.seq: name for name, node in ended if node.status is NodeStatus.DONE and node.output is None}
+    wanted = {name: node.seq for name, node in ended if node.status in GOOD and node.output is None}
+    rows = {row.seq: row.fact for row in some(journal, connection, run_id, wanted.values())}
+    found = ((name, output_in(rows[seq], name)) for name, seq in wanted.items() if seq in rows)
+    return {name: output for name, output in found if output is not None}
+
+
+def output_in(fact: Fact, step: str) -> msgspec.Raw | None:
+    """What a step brought, out of the fact that settled it."""
+    match fact:
+        case AttemptCompleted() | PauseResolved():
+            return fact.output
+        case EventReceived():
+            return fact.payload
+        case RunStarted():
+            return next((carried.output for carried in fact.carried if carried.step == step), None)
+        case _:
+            return None
+
+
+def some(journal: Journal, connection: Connection, run_id: UUID, seqs: Iterable[int]) -> list[Recorded]:
+    """These facts of a run; nothing is asked where none is wanted."""
+    wanted = Ints(seqs)
     if not wanted:
-        return {}
-    rows = _recorded(connection.execute(journal.sql(SOME), {"run_id": run_id, "seqs": Ints(wanted)}).all())
-    return {wanted[row.seq]: row.fact.output for row in rows if isinstance(row.fact, AttemptCompleted)}
+        return []
+    return _recorded(connection.execute(journal.sql(SOME), {"run_id": run_id, "seqs": wanted}).all())
+
+
+def beside_state(
+    journal: Journal, connection: Connection, run_id: UUID, run: Run, spec: Spec
+) -> dict[str, msgspec.Raw]:
+    """What decisions look at and the state only refers to: outputs, the payload, events that came early."""
+    found = outputs(journal, connection, run_id, run, spec.decided_on)
+    if run.payload == NULL and spec.decides_on_payload:
+        found["payload"] = first(journal, connection, run_id).payload
+    early = [each.seq for each in run.buffered if not each.kept]
+    for row in some(journal, connection, run_id, early):
+        if isinstance(row.fact, EventBuffered):
+            found[f"event:{row.seq}"] = row.fact.payload
+    return found
 
 
 def first(journal: Journal, connection: Connection, run_id: UUID) -> RunStarted:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from squidie.errors import HistoryError
-from squidie.history.run import FOLD, Run, fold
+from squidie.history.fold import fold
+from squidie.history.run import FOLD, Run
 from squidie.journal import facts
 from squidie.journal.arrays import Uuids
 
@@ -38,6 +39,9 @@ READ = f"select {_COLUMNS} from {{s}}.runs where run_id = any(:ids) order by run
 
 EXISTING = "select run_id from {s}.runs where run_id = any(:ids)"
 """Which of these runs exist at all."""
+
+RETIRED = "select exists (select from {s}.retired where run_id = :run_id and until > {s}.clock())"
+"""Whether a run was removed by retention, and is still remembered."""
 
 _decoder = msgspec.json.Decoder(Run)
 _encoder = msgspec.json.Encoder()
@@ -73,6 +77,11 @@ def read(journal: Journal, connection: Connection, run_id: UUID) -> Head | None:
 def existing(journal: Journal, connection: Connection, ids: Collection[UUID]) -> set[UUID]:
     """Which of these runs exist, whoever holds them."""
     return set(connection.execute(journal.sql(EXISTING), {"ids": Uuids(ids)}).scalars())
+
+
+def is_retired(journal: Journal, connection: Connection, run_id: UUID) -> bool:
+    """Whether there was such a run, and retention has removed it."""
+    return bool(connection.execute(journal.sql(RETIRED), {"run_id": run_id}).scalar_one())
 
 
 def state_of(journal: Journal, connection: Connection, run_id: UUID, version: int, state: str | None) -> Run:

@@ -23,16 +23,23 @@ if TYPE_CHECKING:
 _BEGIN = text("begin isolation level repeatable read, read only")
 _END = text("rollback")
 
+ALIVE_FOR = 60.0
+"""Seconds after which a worker that has not been seen counts as gone: twelve sweeps of the default length."""
+
 _HEAD = (
     "r.run_id, r.rev, r.status, r.workflow, r.definition, r.trigger, r.queue, r.priority, r.key, r.attributes, "
     "r.started_at, r.updated_at, r.ended_at"
 )
 
-PAGE = f"select {_HEAD}, d.version from {{s}}.runs r left join {{s}}.definitions d on d.fingerprint = r.definition"
-"""Heads, to be narrowed by `FILTERS`."""
+PAGE = (
+    f"select {_HEAD}, r.fold, r.state::text as state, d.version "
+    "from {s}.runs r left join {s}.definitions d on d.fingerprint = r.definition"
+)
+"""Heads with what is kept of their runs, to be narrowed by `FILTERS`."""
 
 FILTERS = {
     "workflow": "r.workflow = :workflow",
+    "partition": "r.partition = :partition",
     "statuses": "r.status = any(:statuses)",
     "since": "coalesce(r.ended_at, r.started_at) >= :since",
     "started_at": "(r.started_at, r.run_id) < (:started_at, :run_id)",
@@ -57,32 +64,45 @@ where run_id = :run_id and kind = any(:kinds) order by seq desc limit 1
 """
 """The fact that ended a run: the last one of these kinds."""
 
-DONE = """
-select body::text as body from {s}.facts
-where run_id = :run_id and kind = 'attempt_completed' and body->>'step' = any(:steps) order by seq
+BROUGHT = """
+select kind, body::text as body from {s}.facts
+where run_id = :run_id and (kind in ('attempt_completed', 'pause_resolved', 'event_received')
+    and body->>'step' = any(:steps) or kind = 'run_started' and body->'carried' is not null) order by seq
 """
-"""How some steps of a run ended well."""
+"""The facts that hold what some steps of a run brought; those of a fork may have been carried over."""
 
 OPEN = """
-select run_id, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at,
-    lease_until, {s}.clock() as now
+with alive as (
+    select queues, actions from {s}.workers
+    where role = 'worker' and seen_at >= {s}.clock() - make_interval(secs => :alive_for)
+)
+select run_id, kind, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at,
+    lease_until, {s}.clock() as now, kind <> 'timer' and claim_id is null
+    and exists (select from alive where queue = any(queues))
+    and not exists (select from alive where action = any(actions)) as unserved
 from {s}.attempts where run_id = any(:runs) order by run_id, step, attempt
 """
-"""The open work of some runs, without what only its holder may know."""
+"""The open work and timers of some runs, without what only a holder may know.
+
+`unserved`: its queue has living workers, and none anywhere has its callable.
+"""
 
 ENDINGS = """
 select f.run_id, f.kind, f.body->>'step' as step,
-    coalesce(f.body->'error'->>'message', f.body->>'reason') as message
+    coalesce(f.body->'error'->>'message', f.body->>'reason') as message, f.body->>'compensation' as compensation
 from {s}.facts f join {s}.runs r on r.run_id = f.run_id and r.rev = f.seq
 where f.run_id = any(:runs) and f.kind in ('run_failed', 'run_cancelled')
 """
 """In a few words why some runs ended otherwise than completed."""
 
 PROGRESS = """
-select run_id, count(*) as done from {s}.facts
-where run_id = any(:runs) and kind = 'attempt_completed' group by run_id
+select run_id, sum(case kind when 'run_started' then coalesce(json_array_length(body->'carried'), 0) else 1 end) as done
+from {s}.facts
+where run_id = any(:runs) and (kind in ('run_started', 'event_received')
+    or kind = 'attempt_completed' and not starts_with(body->>'step', 'compensate:')
+    or kind in ('wait_elapsed', 'pause_resolved') and body->'error' is null) group by run_id
 """
-"""How many steps of some runs have ended well."""
+"""How many steps of some runs have ended well, here or in the run that they were forked from."""
 
 SIZES = """
 select fingerprint, json_array_length(spec->'nodes') as steps from {s}.definitions
@@ -119,12 +139,12 @@ select queue, count(*) filter (where claim_id is null and due_at <= {s}.clock())
     count(*) filter (where claim_id is null and due_at > {s}.clock()) as later,
     count(*) filter (where claim_id is not null and lease_until > {s}.clock()) as held,
     count(*) filter (where claim_id is not null and lease_until <= {s}.clock()) as expired, {s}.clock() as now
-from {s}.attempts group by queue order by queue
+from {s}.attempts where kind <> 'timer' group by queue order by queue
 """
-"""What is open on each queue."""
+"""What is open for workers on each queue; timers are settled by whoever finds them."""
 
-LETTERS = "select count(*) as n, max(at) as latest from {s}.dead_letters"
-"""How many attempts were given up."""
+LETTERS = "select count(*) as n, max(at) as latest from {s}.dead_letters where closed_at is null"
+"""How many attempts were given up, and nobody has done anything about it."""
 
 
 @contextmanager
@@ -168,14 +188,18 @@ def terminal(journal: Journal, connection: Connection, run_id: UUID, kinds: Coll
     return connection.execute(journal.sql(TERMINAL), {"run_id": run_id, "kinds": Texts(kinds)}).one_or_none()
 
 
-def done(journal: Journal, connection: Connection, run_id: UUID, steps: Collection[str]) -> list[str]:
-    """The bodies of the facts in which these steps ended well."""
-    return list(connection.execute(journal.sql(DONE), {"run_id": run_id, "steps": Texts(steps)}).scalars())
+def brought(journal: Journal, connection: Connection, run_id: UUID, steps: Collection[str]) -> Sequence[Any]:
+    """Kind and body of the facts that hold what these steps brought."""
+    return connection.execute(journal.sql(BROUGHT), {"run_id": run_id, "steps": Texts(steps)}).all()
 
 
-def open_work(journal: Journal, connection: Connection, runs: Collection[UUID]) -> Sequence[Any]:
-    """The open attempts of these runs."""
-    return connection.execute(journal.sql(OPEN), {"runs": Uuids(runs)}).all() if runs else ()
+def open_work(
+    journal: Journal, connection: Connection, runs: Collection[UUID], *, alive_for: float = ALIVE_FOR
+) -> Sequence[Any]:
+    """The open attempts and timers of these runs."""
+    if not runs:
+        return ()
+    return connection.execute(journal.sql(OPEN), {"runs": Uuids(runs), "alive_for": alive_for}).all()
 
 
 def endings(journal: Journal, connection: Connection, runs: Collection[UUID]) -> dict[UUID, Any]:

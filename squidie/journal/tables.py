@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
+from squidie.history.bodies import WITH_ROW
 from squidie.history.lifecycle import RunStatus
 from squidie.workflow.spec import Catchup, Overlap
 
@@ -87,7 +88,7 @@ attempts = Table(
     Column("priority", SmallInteger, nullable=False),
     Column("due_at", TIME, nullable=False),
     Column("lost", SmallInteger, nullable=False),
-    Column("irreversible", Boolean, nullable=False),
+    Column("alone", Boolean, nullable=False),
     Column("claim_id", Uuid),
     Column("token_hash", LargeBinary),
     Column("owner", Text),
@@ -106,6 +107,33 @@ dead_letters = Table(
     Column("reason", Text, nullable=False),
     Column("error", JSON, nullable=False),
     Column("at", TIME, nullable=False),
+    Column("closed_at", TIME),
+    Column("closed_as", Text),
+    Column("closed_by", JSON),
+    Column("closed_why", Text),
+)
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("verb", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("seen", Integer, nullable=False),
+)
+retired = Table(
+    "retired",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("workflow", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", TIME, nullable=False),
+    Column("ended_at", TIME, nullable=False),
+    Column("head_hash", LargeBinary, nullable=False),
+    Column("retired_at", TIME, nullable=False),
+    Column("until", TIME, nullable=False),
 )
 schedules = Table(
     "schedules",
@@ -176,6 +204,7 @@ def one_of(column: str, states: type[StrEnum]) -> str:
 
 
 CHECKS["runs_status"] = one_of("status", RunStatus)
-CHECKS["attempts_kind"] = "kind in ('step')"
+CHECKS["attempts_kind"] = f"kind in ({', '.join(repr(kind.value) for kind in WITH_ROW)})"
+CHECKS["dead_letters_closed_as"] = "closed_as in ('requeued', 'discarded')"
 CHECKS["schedules_catchup"] = one_of("catchup", Catchup)
 CHECKS["schedules_overlap"] = one_of("overlap", Overlap)

@@ -23,22 +23,24 @@ if TYPE_CHECKING:
 
 _FACTS = "unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash)"
 _ATTEMPT_COLUMNS = (
-    "run_id, step, attempt, action, queue, priority, due_at, irreversible, "
+    "run_id, kind, step, attempt, action, queue, priority, due_at, alone, "
     "claim_id, token_hash, owner, claimed_at, lease_until"
 )
-_OPENED = f"""unnest(:o_run, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_irreversible,
+_OPENED = f"""unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
         :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o({_ATTEMPT_COLUMNS})"""
 _O = ", ".join(f"o.{column.strip()}" for column in _ATTEMPT_COLUMNS.split(","))
 
 START = f"""
 with heads as (
     insert into {{s}}.runs (run_id, rev, head_hash, status, workflow, definition, trigger, queue, priority, partition,
-        key, attributes, fold, state, started_at, updated_at)
-    select h.run_id, 1, h.hash, 'running', h.workflow, h.definition, h.trigger, h.queue, h.priority, h.partition,
-        h.key, h.attributes::jsonb, {FOLD}, h.state::json, h.at, h.at
-    from unnest(:h_run, :h_hash, :h_workflow, :h_definition, :h_trigger, :h_queue, :h_priority, :h_partition,
-        :h_key, :h_attributes, :h_state, :h_at)
-        as h(run_id, hash, workflow, definition, trigger, queue, priority, partition, key, attributes, state, at)
+        key, attributes, fold, state, started_at, updated_at, ended_at)
+    select h.run_id, h.rev, h.hash, h.status, h.workflow, h.definition, h.trigger, h.queue, h.priority, h.partition,
+        h.key, h.attributes::jsonb, {FOLD}, h.state::json, h.at, h.at, h.ended
+    from unnest(:h_run, :h_rev, :h_hash, :h_status, :h_workflow, :h_definition, :h_trigger, :h_queue, :h_priority,
+        :h_partition, :h_key, :h_attributes, :h_state, :h_at, :h_ended)
+        as h(run_id, rev, hash, status, workflow, definition, trigger, queue, priority, partition, key, attributes,
+            state, at, ended)
+    where not exists (select from {{s}}.retired t where t.run_id = h.run_id and t.until > {{s}}.clock())
     order by h.run_id on conflict (run_id) do nothing returning run_id
 ), facts as (
     insert into {{s}}.facts (run_id, seq, kind, at, body, hash)
@@ -50,7 +52,7 @@ select run_id from heads
 """
 """New heads in id order, with their first fact and their first work.
 
-A run that exists is left as it is, and is not among the answers.
+A run that exists, or has been retired, is left as it is, and is not among the answers.
 """
 
 WRITE = f"""
@@ -66,7 +68,8 @@ with gone as (
         due_at = b.due_at, lost = b.lost
     from unnest(:b_run, :b_step, :b_attempt, :b_claim, :b_due, :b_lost)
         as b(run_id, step, attempt, claim_id, due_at, lost)
-    where a.run_id = b.run_id and a.step = b.step and a.attempt = b.attempt and a.claim_id = b.claim_id returning 1
+    where a.run_id = b.run_id and a.step = b.step and a.attempt = b.attempt
+        and a.claim_id is not distinct from b.claim_id returning 1
 ), heads as (
     update {{s}}.runs r
     set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = {FOLD},
@@ -113,13 +116,14 @@ class Rows:
         self.facts = Columns(f_run=Uuids, f_seq=Ints, f_kind=Texts, f_at=Times, f_body=Texts, f_hash=Blobs)
         self.opened = Columns(
             o_run=Uuids,
+            o_kind=Texts,
             o_step=Texts,
             o_attempt=Ints,
             o_action=Texts,
             o_queue=Texts,
             o_priority=Ints,
             o_due=Times,
-            o_irreversible=Bools,
+            o_alone=Bools,
             o_claim=Uuids,
             o_token=Blobs,
             o_owner=Texts,
@@ -138,7 +142,16 @@ class Rows:
         held = row.lease
         lease = (held.claim_id, held.token_hash, held.owner, held.claimed_at, held.lease_until) if held else (None,) * 5
         self.opened.add(
-            row.run_id, row.step, row.attempt, row.action, row.queue, row.priority, row.due_at, row.irreversible, *lease
+            row.run_id,
+            row.kind,
+            row.step,
+            row.attempt,
+            row.action,
+            row.queue,
+            row.priority,
+            row.due_at,
+            row.alone,
+            *lease,
         )
 
     def parameters(self, *more: Columns) -> dict[str, Any]:
@@ -155,7 +168,9 @@ class Starts(Rows):
         super().__init__()
         self.heads = Columns(
             h_run=Uuids,
+            h_rev=Ints,
             h_hash=Blobs,
+            h_status=Texts,
             h_workflow=Texts,
             h_definition=Texts,
             h_trigger=Texts,
@@ -166,6 +181,7 @@ class Starts(Rows):
             h_attributes=Texts,
             h_state=Texts,
             h_at=Times,
+            h_ended=Times,
         )
 
     def write(self, journal: Journal, connection: Connection) -> set[UUID]:
@@ -196,9 +212,9 @@ class Changes(Rows):
         self.gone.add(row.run_id, row.step, row.attempt, row.lease.claim_id if row.lease else None)
 
     def add_freed(self, row: OpenAttempt, after: OpenAttempt) -> None:
-        """A claim that ended without an outcome: its row is due again."""
-        assert row.lease is not None  # noqa: S101 - only a claim ends so
-        self.freed.add(row.run_id, row.step, row.attempt, row.lease.claim_id, after.due_at, after.lost)
+        """A claim that ended without an outcome, or an attempt made due earlier: the row is due again."""
+        claim_id = row.lease.claim_id if row.lease is not None else None
+        self.freed.add(row.run_id, row.step, row.attempt, claim_id, after.due_at, after.lost)
 
     def write(self, journal: Journal, connection: Connection) -> bool:
         """Write them; whether every fence held."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from squidie.history.run import FOLD, fold
+from squidie.history.fold import fold
+from squidie.history.run import FOLD
 from squidie.journal import facts, heads
 from squidie.journal.store import Journal
 

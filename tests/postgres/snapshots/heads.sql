@@ -12,3 +12,6 @@ select run_id, rev, head_hash, fold, state::text as state from {s}.runs where ru
 
 -- EXISTING
 select run_id from {s}.runs where run_id = any(:ids);
+
+-- RETIRED
+select exists (select from {s}.retired where run_id = :run_id and until > {s}.clock());

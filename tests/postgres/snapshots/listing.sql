@@ -1,5 +1,5 @@
 -- PAGE
-select r.run_id, r.rev, r.status, r.workflow, r.definition, r.trigger, r.queue, r.priority, r.key, r.attributes, r.started_at, r.updated_at, r.ended_at, d.version from {s}.runs r left join {s}.definitions d on d.fingerprint = r.definition;
+select r.run_id, r.rev, r.status, r.workflow, r.definition, r.trigger, r.queue, r.priority, r.key, r.attributes, r.started_at, r.updated_at, r.ended_at, r.fold, r.state::text as state, d.version from {s}.runs r left join {s}.definitions d on d.fingerprint = r.definition;
 
 -- ONE
 select r.run_id, r.rev, r.status, r.workflow, r.definition, r.trigger, r.queue, r.priority, r.key, r.attributes, r.started_at, r.updated_at, r.ended_at, d.version, d.spec::text as spec, {s}.clock() as now
@@ -12,24 +12,34 @@ select status from {s}.runs where run_id = :run_id;
 select kind, body::text as body from {s}.facts
 where run_id = :run_id and kind = any(:kinds) order by seq desc limit 1;
 
--- DONE
-select body::text as body from {s}.facts
-where run_id = :run_id and kind = 'attempt_completed' and body->>'step' = any(:steps) order by seq;
+-- BROUGHT
+select kind, body::text as body from {s}.facts
+where run_id = :run_id and (kind in ('attempt_completed', 'pause_resolved', 'event_received')
+    and body->>'step' = any(:steps) or kind = 'run_started' and body->'carried' is not null) order by seq;
 
 -- OPEN
-select run_id, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at,
-    lease_until, {s}.clock() as now
+with alive as (
+    select queues, actions from {s}.workers
+    where role = 'worker' and seen_at >= {s}.clock() - make_interval(secs => :alive_for)
+)
+select run_id, kind, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at,
+    lease_until, {s}.clock() as now, kind <> 'timer' and claim_id is null
+    and exists (select from alive where queue = any(queues))
+    and not exists (select from alive where action = any(actions)) as unserved
 from {s}.attempts where run_id = any(:runs) order by run_id, step, attempt;
 
 -- ENDINGS
 select f.run_id, f.kind, f.body->>'step' as step,
-    coalesce(f.body->'error'->>'message', f.body->>'reason') as message
+    coalesce(f.body->'error'->>'message', f.body->>'reason') as message, f.body->>'compensation' as compensation
 from {s}.facts f join {s}.runs r on r.run_id = f.run_id and r.rev = f.seq
 where f.run_id = any(:runs) and f.kind in ('run_failed', 'run_cancelled');
 
 -- PROGRESS
-select run_id, count(*) as done from {s}.facts
-where run_id = any(:runs) and kind = 'attempt_completed' group by run_id;
+select run_id, sum(case kind when 'run_started' then coalesce(json_array_length(body->'carried'), 0) else 1 end) as done
+from {s}.facts
+where run_id = any(:runs) and (kind in ('run_started', 'event_received')
+    or kind = 'attempt_completed' and not starts_with(body->>'step', 'compensate:')
+    or kind in ('wait_elapsed', 'pause_resolved') and body->'error' is null) group by run_id;
 
 -- SIZES
 select fingerprint, json_array_length(spec->'nodes') as steps from {s}.definitions
@@ -58,7 +68,7 @@ select queue, count(*) filter (where claim_id is null and due_at <= {s}.clock())
     count(*) filter (where claim_id is null and due_at > {s}.clock()) as later,
     count(*) filter (where claim_id is not null and lease_until > {s}.clock()) as held,
     count(*) filter (where claim_id is not null and lease_until <= {s}.clock()) as expired, {s}.clock() as now
-from {s}.attempts group by queue order by queue;
+from {s}.attempts where kind <> 'timer' group by queue order by queue;
 
 -- LETTERS
-select count(*) as n, max(at) as latest from {s}.dead_letters;
+select count(*) as n, max(at) as latest from {s}.dead_letters where closed_at is null;

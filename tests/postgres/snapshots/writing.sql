@@ -1,19 +1,21 @@
 -- START
 with heads as (
     insert into {s}.runs (run_id, rev, head_hash, status, workflow, definition, trigger, queue, priority, partition,
-        key, attributes, fold, state, started_at, updated_at)
-    select h.run_id, 1, h.hash, 'running', h.workflow, h.definition, h.trigger, h.queue, h.priority, h.partition,
-        h.key, h.attributes::jsonb, 1, h.state::json, h.at, h.at
-    from unnest(:h_run, :h_hash, :h_workflow, :h_definition, :h_trigger, :h_queue, :h_priority, :h_partition,
-        :h_key, :h_attributes, :h_state, :h_at)
-        as h(run_id, hash, workflow, definition, trigger, queue, priority, partition, key, attributes, state, at)
+        key, attributes, fold, state, started_at, updated_at, ended_at)
+    select h.run_id, h.rev, h.hash, h.status, h.workflow, h.definition, h.trigger, h.queue, h.priority, h.partition,
+        h.key, h.attributes::jsonb, 2, h.state::json, h.at, h.at, h.ended
+    from unnest(:h_run, :h_rev, :h_hash, :h_status, :h_workflow, :h_definition, :h_trigger, :h_queue, :h_priority,
+        :h_partition, :h_key, :h_attributes, :h_state, :h_at, :h_ended)
+        as h(run_id, rev, hash, status, workflow, definition, trigger, queue, priority, partition, key, attributes,
+            state, at, ended)
+    where not exists (select from {s}.retired t where t.run_id = h.run_id and t.until > {s}.clock())
     order by h.run_id on conflict (run_id) do nothing returning run_id
 ), facts as (
     insert into {s}.facts (run_id, seq, kind, at, body, hash)
     select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash) join heads using (run_id)
 ), opened as (
-    insert into {s}.attempts (run_id, step, attempt, action, queue, priority, due_at, irreversible, claim_id, token_hash, owner, claimed_at, lease_until) select o.run_id, o.step, o.attempt, o.action, o.queue, o.priority, o.due_at, o.irreversible, o.claim_id, o.token_hash, o.owner, o.claimed_at, o.lease_until from unnest(:o_run, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_irreversible,
-        :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o(run_id, step, attempt, action, queue, priority, due_at, irreversible, claim_id, token_hash, owner, claimed_at, lease_until) join heads using (run_id)
+    insert into {s}.attempts (run_id, kind, step, attempt, action, queue, priority, due_at, alone, claim_id, token_hash, owner, claimed_at, lease_until) select o.run_id, o.kind, o.step, o.attempt, o.action, o.queue, o.priority, o.due_at, o.alone, o.claim_id, o.token_hash, o.owner, o.claimed_at, o.lease_until from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
+        :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o(run_id, kind, step, attempt, action, queue, priority, due_at, alone, claim_id, token_hash, owner, claimed_at, lease_until) join heads using (run_id)
 )
 select run_id from heads;
 
@@ -30,10 +32,11 @@ with gone as (
         due_at = b.due_at, lost = b.lost
     from unnest(:b_run, :b_step, :b_attempt, :b_claim, :b_due, :b_lost)
         as b(run_id, step, attempt, claim_id, due_at, lost)
-    where a.run_id = b.run_id and a.step = b.step and a.attempt = b.attempt and a.claim_id = b.claim_id returning 1
+    where a.run_id = b.run_id and a.step = b.step and a.attempt = b.attempt
+        and a.claim_id is not distinct from b.claim_id returning 1
 ), heads as (
     update {s}.runs r
-    set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = 1,
+    set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = 2,
         updated_at = h.at, ended_at = h.ended
     from unnest(:h_run, :h_before, :h_rev, :h_hash, :h_status, :h_state, :h_at, :h_ended)
         as h(run_id, before, rev, hash, status, state, at, ended)
@@ -42,7 +45,7 @@ with gone as (
     insert into {s}.facts (run_id, seq, kind, at, body, hash)
     select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash)
 ), opened as (
-    insert into {s}.attempts (run_id, step, attempt, action, queue, priority, due_at, irreversible, claim_id, token_hash, owner, claimed_at, lease_until) select o.run_id, o.step, o.attempt, o.action, o.queue, o.priority, o.due_at, o.irreversible, o.claim_id, o.token_hash, o.owner, o.claimed_at, o.lease_until from unnest(:o_run, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_irreversible,
-        :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o(run_id, step, attempt, action, queue, priority, due_at, irreversible, claim_id, token_hash, owner, claimed_at, lease_until)
+    insert into {s}.attempts (run_id, kind, step, attempt, action, queue, priority, due_at, alone, claim_id, token_hash, owner, claimed_at, lease_until) select o.run_id, o.kind, o.step, o.attempt, o.action, o.queue, o.priority, o.due_at, o.alone, o.claim_id, o.token_hash, o.owner, o.claimed_at, o.lease_until from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
+        :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o(run_id, kind, step, attempt, action, queue, priority, due_at, alone, claim_id, token_hash, owner, claimed_at, lease_until)
 )
 select (select count(*) from gone) as gone, (select count(*) from freed) as freed, (select count(*) from heads) as heads;
