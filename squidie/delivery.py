@@ -21,7 +21,15 @@ GROUP = "squidie.delivery"
 
 @runtime_checkable
 class Delivery(Protocol):
-    """What an adapter must offer. `ring` is called after the commit, outside any transaction."""
+    """What an adapter must offer. `ring` is called after the commit, outside any transaction.
+
+    An adapter may offer more. `call_task(task, arguments, ctx)` runs a foreign task (an object with `name` and `run`)
+    as a step: it returns the result, raises `squidie.workflow.tasks.TaskFailed` where it knows what is to come of a
+    failure, and appends to `ctx.signals.afterwards` what is to be called once the outcome was recorded. `timed_out` is
+    what is raised in such a task when its time is over, a subclass of `TimedOut`. `in_child()` says whether this
+    process exists to run steps and is replaced when it ends, so that a step that does not end may end it;
+    `flush(timeout)` then sends the last bells. `listener()` is an ear for `squidie worker`.
+    """
 
     name: str
 

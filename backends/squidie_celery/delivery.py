@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from squidie.ringing import Ringer
-from squidie_celery import checks
+from squidie_celery import adopt, checks
 from squidie_celery.app import deployed_app, host_app
 from squidie_celery.line import BellLine
 from squidie_celery.queues import QueueNames
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from celery import Celery
+
+    from squidie import StepContext
 
 
 class CeleryDelivery:
@@ -25,6 +27,7 @@ class CeleryDelivery:
     """
 
     name = "celery"
+    timed_out = adopt.TimeLimit
 
     def __init__(self, app: Celery | None = None, queues: Mapping[str, str] | None = None) -> None:
         self._app, self._mapping = app, dict(queues or {})
@@ -75,6 +78,14 @@ class CeleryDelivery:
     def check(self) -> str:
         """The broker and how soon it answers, as `squidie doctor` says it. Raises `Unavailable`."""
         return checks.answers(self.app)
+
+    def call_task(self, task: Any, arguments: Mapping[str, Any], ctx: StepContext) -> Any:
+        """Run a Celery task as a step; see `squidie_celery.adopt`."""
+        return adopt.call_task(task, arguments, ctx)
+
+    def in_child(self) -> bool:
+        """Whether this process is a child of a worker's pool: it may be ended with a step that does not end."""
+        return adopt.in_child()
 
     def attach(self, squidie: Any) -> None:
         """Learn the default queue's name and this thread's app; refuse queues that are keys of Redis' transport."""

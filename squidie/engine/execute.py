@@ -8,32 +8,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from squidie.decide.commands import Complete, Fail, Release
-from squidie.engine import ids
-from squidie.engine.failures import record
+from squidie.decide.commands import Complete, Release
+from squidie.engine import outcomes
 from squidie.engine.inputs import Roots, context
+from squidie.engine.interrupting import Guard, may_end_process
 from squidie.errors import Unavailable
-from squidie.history.canonical import canonical
+from squidie.history.canonical import NULL, canonical
 from squidie.history.facts import FailureCode, ReleaseReason
 from squidie.workflow.mapping import MissingPath, compile_input
-from squidie.workflow.retry import catches, exception_names
-from squidie.workflow.steps import Fail as FailStep
-from squidie.workflow.steps import RetryLater, StepInterrupted
+from squidie.workflow.spec import LOG_ACTION, OnCancel
+from squidie.workflow.steps import StepInterrupted, TimedOut
+from squidie.workflow.tasks import is_task
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from collections.abc import Callable
 
     from squidie.decide.commands import Settling
     from squidie.engine.lease import Holding
     from squidie.engine.parts import Parts
-    from squidie.history.attempts import OpenAttempt
+    from squidie.engine.step_session import StepTransaction
     from squidie.history.run import Run
     from squidie.workflow.callables import Action
     from squidie.workflow.spec import Node, Spec
 
+    Abandon = Callable[[Settling | None], None]
+
 log = logging.getLogger("squidie.step")
+said = logging.getLogger("squidie.workflow")
 
 UNSERVED_AGAIN = 5.0
 """Seconds until an attempt is due again whose callable this worker turned out not to have."""
@@ -42,86 +45,124 @@ READ_AGAIN = 1.0
 """Seconds until an attempt is due again whose input could not be read because Postgres was away."""
 
 
-def execute(parts: Parts, holding: Holding, run: Run, spec: Spec) -> Settling | None:
+def execute(
+    parts: Parts,
+    holding: Holding,
+    run: Run,
+    spec: Spec,
+    *,
+    abandon: Abandon | None = None,
+    transaction: StepTransaction | None = None,
+) -> Settling | None:
     """Run the step that this claim is on.
 
-    None when the step unwound because its claim is gone: then there is nothing to settle.
+    None when the step unwound because its claim is gone: then there is nothing to settle. `abandon` is called, from
+    another thread, when the step did not end when it should have: with what settles it, or None if nothing does. In a
+    `transaction` the step gets its session.
     """
-    row, node = holding.row, spec.by_name[holding.row.step]
+    row, node = holding.row, spec.work[holding.row.step]
+    if row.action == LOG_ACTION:
+        return _log(holding, run, node)
     action = parts.registry.action(row.action)
     if action is None:
-        return Release(*_fence(row), ReleaseReason.UNSERVED, UNSERVED_AGAIN)
+        return Release(*outcomes.fence(row), ReleaseReason.UNSERVED, UNSERVED_AGAIN)
+    attempt = _Attempt(parts, holding, run, node, action)
     try:
-        arguments = _arguments(parts, holding, run, spec, action)
+        call = _bound(attempt, spec, transaction)
     except Unavailable as error:
         log.warning("the input of %s of run %s cannot be read now: %s", row.step, row.run_id, error)
-        return Release(*_fence(row), ReleaseReason.GIVEN_BACK, READ_AGAIN)
+        return Release(*outcomes.fence(row), ReleaseReason.GIVEN_BACK, READ_AGAIN)
     except MissingPath as error:
-        return _failure(parts, row, FailureCode.MISSING_INPUT_PATH, error)
+        return outcomes.failure(parts, row, FailureCode.MISSING_INPUT_PATH, error)
     except Exception as error:  # noqa: BLE001 - a parameter's own type may raise anything
-        return _failure(parts, row, FailureCode.INVALID_INPUT, error)
-    return _run(parts, holding, node, action, arguments)
+        return outcomes.failure(parts, row, FailureCode.INVALID_INPUT, error)
+    return _run(attempt, _guarded(attempt, call, abandon))
 
 
-def _arguments(parts: Parts, holding: Holding, run: Run, spec: Spec, action: Action) -> dict[str, Any]:
-    node = spec.by_name[holding.row.step]
-    roots = Roots(parts, holding.row, run, spec)
+class _Attempt(NamedTuple):
+    """What is run, for whom."""
+
+    parts: Parts
+    holding: Holding
+    run: Run
+    node: Node
+    action: Action
+
+
+def _log(holding: Holding, run: Run, node: Node) -> Complete:
+    row = holding.row
+    about = {"run_id": str(row.run_id), "workflow": run.workflow, "step": row.step, "attempt": row.attempt}
+    said.log(logging.getLevelNamesMapping()[node.level.upper()], "%s", node.message, extra=about)
+    return Complete(*outcomes.fence(row), NULL, row)
+
+
+def _bound(attempt: _Attempt, spec: Spec, transaction: StepTransaction | None) -> Callable[[], Any]:
+    """The call of the step's code, with its arguments."""
+    parts, holding, run, node, action = attempt
+    roots = Roots(parts, holding.row.run_id, run, spec, node.name)
     if "ctx" in node.input.values():
-        roots["ctx"] = context(holding, run, node, roots)
-    return action.decode(compile_input(node)(roots))
+        roots["ctx"] = context(holding, run, node, roots, transaction.session if transaction else None)
+    arguments = action.decode(compile_input(node)(roots))
+    if transaction is not None:
+        return lambda: transaction.run(lambda: action.function(**arguments))
+    if is_task(action.function):
+        return _task_call(attempt, arguments)
+    if action.is_async:
+        return lambda: asyncio.run(action.function(**arguments))
+    return lambda: action.function(**arguments)
 
 
-def _run(parts: Parts, holding: Holding, node: Node, action: Action, arguments: dict[str, Any]) -> Settling | None:
+def _task_call(attempt: _Attempt, arguments: dict[str, Any]) -> Callable[[], Any]:
+    """A task is called by the delivery that knows such tasks, or like any other function."""
+    task = attempt.action.function
+    call_task = getattr(attempt.parts.delivery, "call_task", None)
+    if call_task is None:
+        return lambda: task(**arguments)
+    ctx = context(attempt.holding, attempt.run, attempt.node, None)
+    return lambda: call_task(task, arguments, ctx)
+
+
+def _guarded(attempt: _Attempt, call: Callable[[], Any], abandon: Abandon | None) -> Callable[[], Any]:
+    """The call, interrupted when its time is over, or when its run is cancelled and its author allows that."""
+    parts, holding, _, node, _ = attempt
+    may_interrupt = node.on_cancel is OnCancel.INTERRUPT
+    if node.timeout is None and not may_interrupt:
+        return call
+
+    def stopped(why: type[StepInterrupted]) -> None:
+        late = outcomes.stopped(parts, holding.row, node) if issubclass(why, TimedOut) else None
+        if abandon is not None:
+            abandon(late)
+
+    guard = Guard(
+        holding.signals,
+        stopped,
+        timeout=node.timeout,
+        grace=parts.settings.grace if node.grace is None else node.grace,
+        timed_out=getattr(parts.delivery, "timed_out", TimedOut) if is_task(attempt.action.function) else TimedOut,
+        has_backstop=may_end_process(parts),
+    )
+    if may_interrupt:
+        holding.interrupt = guard.interrupt
+    return lambda: guard.run(call)
+
+
+def _run(attempt: _Attempt, call: Callable[[], Any]) -> Settling | None:
+    parts, holding, _, node, action = attempt
     row = holding.row
     begun = time.perf_counter()
     try:
-        result = _call(action, arguments)
-    except StepInterrupted:
-        return None
+        result = call()
+    except StepInterrupted as error:
+        return outcomes.interrupted(parts, holding, node, error)
     except (KeyboardInterrupt, SystemExit):
-        return Release(*_fence(row), ReleaseReason.DRAINED)
-    except Exception as error:  # noqa: BLE001 - a step may raise anything; it becomes a fact
-        return _raised(parts, row, node, error)
+        return Release(*outcomes.fence(row), ReleaseReason.DRAINED)
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a step may raise anything; it becomes a fact
+        return outcomes.raised(parts, holding, node, error)
     finally:
         parts.pace.saw(row.action, time.perf_counter() - begun)
     try:
         output = canonical(action.encode(result), root="output", limit=parts.settings.max_body)
     except Exception as error:  # noqa: BLE001 - a result's own encoding may raise anything
-        return _failure(parts, row, FailureCode.INVALID_OUTPUT, error)
-    return Complete(*_fence(row), output, row)
-
-
-def _call(action: Action, arguments: dict[str, Any]) -> Any:
-    if action.is_async:
-        return asyncio.run(action.function(**arguments))
-    return action.function(**arguments)
-
-
-def _raised(parts: Parts, row: OpenAttempt, node: Node, error: Exception) -> Fail:
-    """What the step's own code raised: its word on how it ended, or an exception that its policy may try again."""
-    if isinstance(error, FailStep):
-        return _failure(parts, row, FailureCode.STEP_FAILED, error, code=error.code)
-    if isinstance(error, RetryLater):
-        return _failure(parts, row, FailureCode.STEP_RAISED, error, retryable=True, after=error.after)
-    retryable = node.retry is not None and catches(node.retry, exception_names(error))
-    return _failure(parts, row, FailureCode.STEP_RAISED, error, retryable=retryable)
-
-
-def _failure(
-    parts: Parts,
-    row: OpenAttempt,
-    kind: FailureCode,
-    error: Exception,
-    *,
-    retryable: bool = False,
-    code: str | None = None,
-    after: float | None = None,
-) -> Fail:
-    kept = record(error, kind=kind, attempt=row.attempt, retryable=retryable, masking=parts.masking, code=code)
-    log.info("%s of run %s failed at attempt %s: %s", row.step, row.run_id, row.attempt, kept.type)
-    return Fail(*_fence(row), kept, retryable, ids.dice(), after)
-
-
-def _fence(row: OpenAttempt) -> tuple[UUID, str, int, UUID, bytes]:
-    assert row.lease is not None  # noqa: S101 - whoever executes holds the claim
-    return (row.run_id, row.step, row.attempt, row.lease.claim_id, row.lease.token_hash)
+        return outcomes.failure(parts, row, FailureCode.INVALID_OUTPUT, error)
+    return Complete(*outcomes.fence(row), output, row)

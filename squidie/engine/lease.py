@@ -2,7 +2,8 @@
 
 A claim that no row carries any more is lost for good: the step is told through its context, the process lives on. While
 renewals fail the step is warned once two thirds of the lease have passed, and the warning is taken back by the next
-renewal that succeeds.
+renewal that succeeds. A step whose run was cancelled, or is about to be undone, is told so; where its author allows it,
+it is also stopped.
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from squidie.errors import SquidieError
-from squidie.journal import attempts, heads
-from squidie.workflow.steps import Signals
+from squidie.history.bodies import OpenKind
+from squidie.history.lifecycle import RunStatus
+from squidie.journal import attempts, draining, heads
+from squidie.workflow.steps import Cancelled, Signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from uuid import UUID
 
+    from sqlalchemy import Connection
+
     from squidie.history.attempts import OpenAttempt
     from squidie.journal.store import Journal
     from squidie.settings import Settings
+    from squidie.workflow.steps import StepInterrupted
 
 log = logging.getLogger("squidie.lease")
 
@@ -37,10 +43,16 @@ CLOSING = 2.0
 
 @dataclass(slots=True)
 class Holding:
-    """A claim of this process and what its step is told."""
+    """A claim of this process and what its step is told; `interrupt` is there where it may also be stopped."""
 
     row: OpenAttempt
     signals: Signals = field(default_factory=Signals)
+    interrupt: Callable[[type[StepInterrupted]], None] | None = None
+
+    def stop(self) -> None:
+        """The step should end: nobody wants its result."""
+        if self.interrupt is not None:
+            self.interrupt(Cancelled)
 
 
 class Hand:
@@ -147,6 +159,7 @@ class Renewer:
                 gone = [holding for claim, holding in held.items() if claim not in alive]
                 for holding in gone:
                     self._tell(holding, heads.read(self._journal, connection, holding.row.run_id))
+                self._ask(connection, [held[claim] for claim in alive])
         except SquidieError as error:
             log.warning("claims could not be renewed: %s", error)
             self._warn(held)
@@ -157,10 +170,22 @@ class Renewer:
         self.drop(gone)
 
     def _tell(self, holding: Holding, head: heads.Head | None) -> None:
-        if head is not None and head.run.status == "cancelled":
-            holding.signals.cancelled = True
         holding.signals.lost = True
+        if head is not None and head.run.status is RunStatus.CANCELLED:
+            holding.signals.cancelled = True
+            holding.stop()
         log.warning("the claim on %s of run %s was ended by somebody else", holding.row.step, holding.row.run_id)
+
+    def _ask(self, connection: Connection, holdings: list[Holding]) -> None:
+        """Steps of a run that is about to be undone are asked to end; what undoes them is not."""
+        steps = [holding for holding in holdings if holding.row.kind is OpenKind.STEP and not holding.signals.asked]
+        if not steps:
+            return
+        undone = draining.among(self._journal, connection, {holding.row.run_id for holding in steps})
+        for holding in steps:
+            if holding.row.run_id in undone:
+                holding.signals.asked = True
+                holding.stop()
 
     def _warn(self, held: dict[UUID, Holding]) -> None:
         if time.monotonic() - self._renewed_at >= self._settings.lease * 2 / 3:

@@ -13,17 +13,22 @@ from typing import TYPE_CHECKING
 
 from squidie.decide.commands import Release
 from squidie.engine import ids
-from squidie.engine.batch import Handover
+from squidie.engine.aftermath import tell
+from squidie.engine.batch import Handover, Verdict
 from squidie.engine.claim import Work, claim, handed_over
 from squidie.engine.execute import execute
+from squidie.engine.interrupting import end_process, may_end_process
 from squidie.engine.lease import Hand, Holding
 from squidie.engine.settle import settle
+from squidie.engine.together import Together
 from squidie.errors import HistoryError, SquidieError
 from squidie.history.facts import ReleaseReason
 
 if TYPE_CHECKING:
     from squidie.decide.commands import Settling
+    from squidie.engine.execute import Abandon
     from squidie.engine.parts import Parts
+    from squidie.engine.settle import Takeover
     from squidie.history.attempts import OpenAttempt
 
 log = logging.getLogger("squidie.turn")
@@ -49,12 +54,17 @@ class Turn:
         self._draining = draining
         self._most = most
         self._ends_at = time.monotonic() + parts.settings.turn_share
+        self._queue: str | None = None
+        self._may_end = may_end_process(parts)
         self.report = TurnReport()
 
     def take(self) -> TurnReport:
         """Until nothing is left, the share is used, or the worker drains."""
         while self._goes_on():
+            self._parts.timers.look_now_and_then()
             work, queue, left = self._claim()
+            if not work and self._parts.timers.look():
+                continue
             if not work:
                 break
             if left:
@@ -72,14 +82,15 @@ class Turn:
         However it ends, these claims are renewed no more: one that a fault left unsettled ends by its lease.
         """
         begun = time.monotonic()
+        self._queue = queue if hand_over else None
         try:
-            outcomes = self._run(work)
-            size = len(outcomes)
+            outcomes, verdicts = self._run(work)
+            size = len(outcomes) + len(verdicts)
             self._parts.pace.grow(size, time.monotonic() - begun)
-            handover = (lambda: self._handover(queue, size)) if hand_over and self._goes_on() else None
-            verdicts = settle(self._parts, outcomes, handover=handover, give_up=self._draining)
+            verdicts += settle(self._parts, outcomes, handover=self._takeover(size), give_up=self._draining)
         finally:
             self._parts.renewer.drop([each.holding for each in work])
+        tell(work, verdicts)
         self.report.claimed += len(work)
         self.report.settled += sum(1 for verdict in verdicts if verdict.error is None)
         return handed_over(self._parts, verdicts)
@@ -98,8 +109,8 @@ class Turn:
                 return work, queue, left
         return [], "", False
 
-    def _run(self, work: list[Work]) -> list[Settling]:
-        """Each claim in its turn.
+    def _run(self, work: list[Work]) -> tuple[list[Settling], list[Verdict]]:
+        """Each claim in its turn: outcomes to be settled, and verdicts on what was settled with its own rows.
 
         What has not begun is given back by the lease's thread when one step runs long, or here when the worker drains.
         """
@@ -108,24 +119,51 @@ class Turn:
         if len(work) > 1:
             self._parts.renewer.mind(hand)
         outcomes: list[Settling] = []
+        verdicts: list[Verdict] = []
         try:
             while (holding := hand.begin()) is not None:
-                outcome = self._execute(by_holding[id(holding)])
-                if outcome is not None:
+                outcome = self._execute(by_holding[id(holding)], self._abandoning(outcomes, hand))
+                if isinstance(outcome, Verdict):
+                    verdicts.append(outcome)
+                elif outcome is not None:
                     outcomes.append(outcome)
                 if self._draining():
                     hand.give_back()
         finally:
             self._parts.renewer.leave(hand)
-        return outcomes
+        return outcomes, verdicts
 
-    def _execute(self, work: Work) -> Settling | None:
+    def _execute(self, work: Work, abandon: Abandon) -> Settling | Verdict | None:
+        holding = work.holding
         try:
             spec = self._parts.definitions.find(work.definition)
         except HistoryError as error:  # of this run only: its claim is left to its lease
-            log.error("run %s cannot be worked on: %s", work.holding.row.run_id, error)  # noqa: TRY400 - no fault of the code
+            log.error("run %s cannot be worked on: %s", holding.row.run_id, error)  # noqa: TRY400 - no fault of the code
             return None
-        return execute(self._parts, work.holding, work.run, spec)
+        if not spec.work[holding.row.step].transactional:
+            return execute(self._parts, holding, work.run, spec, abandon=abandon)
+        together = Together(self._parts, holding, work.run, spec, abandon=abandon, give_up=self._draining)
+        return together.take(self._takeover(1))
+
+    def _abandoning(self, outcomes: list[Settling], hand: Hand) -> Abandon:
+        """What to do, in another thread, about a step that does not end: settle for it, and end a child process.
+
+        Its mates of the batch lose nothing: those that have run are settled as well, the others given back.
+        """
+
+        def abandon(late: Settling | None) -> None:
+            hand.give_back()
+            done = [*outcomes, *((late,) if late is not None else ())]
+            outcomes.clear()
+            try:
+                settle(self._parts, done, handover=None, give_up=lambda: True)
+            except SquidieError as error:
+                log.warning("the outcome of a step that was stopped is left to its lease: %s", error)
+            finally:
+                if self._may_end:
+                    end_process(self._parts)
+
+        return abandon
 
     def _give_back(self, holdings: list[Holding]) -> None:
         releases: list[Settling] = []
@@ -140,6 +178,10 @@ class Turn:
             log.warning("%s claim(s) could not be given back and end by their leases: %s", len(releases), error)
         self._parts.renewer.drop(holdings)
 
+    def _takeover(self, size: int) -> Takeover | None:
+        queue = self._queue
+        return (lambda: self._handover(queue, size)) if queue is not None and self._goes_on() else None
+
     def _handover(self, queue: str, size: int) -> Handover:
         """Who takes over successors on the same queue.
 
@@ -151,7 +193,7 @@ class Turn:
         taken: list[OpenAttempt] = []
 
         def goes_alone(row: OpenAttempt) -> bool:
-            return row.irreversible or row.action not in short
+            return row.alone or row.action not in short
 
         def accepts(row: OpenAttempt) -> bool:
             if goes_alone(row):

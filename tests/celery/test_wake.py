@@ -52,6 +52,7 @@ def test_what_is_no_bell_for_us_is_dropped_and_counted(host: Celery, squidie: Sq
 
 
 def test_a_hosts_annotations_and_limits_do_not_reach_the_wake_task(host: Celery, squidie: Squidie) -> None:
+    """5.12: nor does Celery try a turn again by itself."""
     host.conf.task_annotations = {"*": {"rate_limit": "1/m", "time_limit": 1}, "squidie.wake": {"acks_late": True}}
     install(host, squidie)
     assert host.tasks["squidie.wake"].rate_limit == "1/m"
