@@ -5,68 +5,119 @@ A verb whose connection was lost is asked once more, and finds what it may have 
 
 from __future__ import annotations
 
-import inspect
+import logging
 import os
 import time
 import weakref
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection
-
 from squidie.engine import ids
+from squidie.engine.batch import Verdict
+from squidie.engine.hosts import host_of
+from squidie.engine.requests import as_uuid
 from squidie.engine.start import begin
 from squidie.engine.transact import transact
-from squidie.errors import InvalidArgument, InvalidTransition, JournalUnavailable, KeyReused
-from squidie.journal import facts
+from squidie.errors import InvalidArgument, JournalUnavailable, Refused
+from squidie.journal import facts, heads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from squidie.decide.commands import Cancel, Start
-    from squidie.engine.batch import Verdict
+    from sqlalchemy import Connection
+
+    from squidie.decide.commands import Asked, Start
     from squidie.engine.parts import Parts
 
 T = TypeVar("T")
 PAUSES = (0.05, 0.3)
 """Seconds before the second and the third try. A host's own transaction is the host's to try again."""
 
-
-ASYNC = "from async code: await session.run_sync(lambda sync: squidie.start(..., session=sync))"
+audit = logging.getLogger("squidie.audit")
 
 
 def start(
     parts: Parts, commands: Sequence[Start], session: Any, connection: Connection | None, *, strict: bool
 ) -> list[Verdict]:
     """Start these runs, in the host's transaction where it gives one."""
-    host = host_of(session, connection)
-    return persist(lambda: begin(parts, commands, host=host, session=session, strict=strict), host)
+    host = host_of(parts.journal, session, connection)
+    verdicts = persist(lambda: begin(parts, commands, host=host, session=session, strict=strict), host)
+    for command, verdict in zip(commands, verdicts, strict=True):
+        if not verdict.created and verdict.error is None:
+            audit.info("repeated: %s of run %s by %s", command.by.verb, command.run_id, command.by.actor)
+    return verdicts
 
 
-def cancel(parts: Parts, command: Cancel, session: Any, connection: Connection | None) -> None:
-    """Cancel a run. Asked twice with one key, it answers the second time as it did the first."""
-    host = host_of(session, connection)
-    verdict = persist(lambda: transact(parts, [command], host=host, session=session), host)[0]
-    if isinstance(verdict.error, InvalidTransition) and _was_ours(parts, command, host):
-        return
+def ask(
+    parts: Parts,
+    command: Asked,
+    host: Connection | None,
+    session: Any,
+    *,
+    beside: Callable[[Connection], None] | None = None,
+) -> Verdict:
+    """What became of this command; its error is raised. `beside` is done in the same commit.
+
+    Asked twice with one key, it is answered the second time as it was the first. Without a key, a commit whose answer
+    was lost is looked for before the command is decided once more.
+    """
+    tries = 0
+
+    def once() -> Verdict:
+        nonlocal tries
+        tries += 1
+        found = _lost(parts, command) if tries > 1 else None
+        return found or _try(parts, command, host, session, beside)
+
+    verdict = persist(once, host)
     if verdict.error is not None:
         raise verdict.error
+    return verdict
 
 
-def host_of(session: Any, connection: Connection | None) -> Connection | None:
-    """The host's connection, given as it is or as an ORM session."""
-    if session is not None and connection is not None:
-        raise InvalidArgument("session", "give a session or a connection, not both")
-    if session is None:
-        return _sync(connection, "connection")
-    if not hasattr(session, "connection") or inspect.iscoroutinefunction(session.connection):
-        raise InvalidArgument("session", "is no SQLAlchemy session", hint=ASYNC)
-    return _sync(session.connection(), "session")
+def _try(
+    parts: Parts,
+    command: Asked,
+    host: Connection | None,
+    session: Any,
+    beside: Callable[[Connection], None] | None,
+) -> Verdict:
+    if beside is None:
+        return transact(parts, [command], host=host, session=session)[0]
+    with parts.journal.transaction(host) as connection:
+        verdict = transact(parts, [command], host=connection, session=session)[0]
+        if verdict.error is None and verdict.created:
+            beside(connection)
+    return verdict
 
 
-def _sync(given: Any, argument: str) -> Connection | None:
-    if given is not None and not isinstance(given, Connection):
-        raise InvalidArgument(argument, "is no SQLAlchemy connection", hint=ASYNC)
-    return given
+def _lost(parts: Parts, command: Asked) -> Verdict | None:
+    """What this very request has written, if it has: read under the head's lock, behind whoever still commits."""
+    by = command.by
+    with parts.journal.transaction() as connection:
+        heads.lock(parts.journal, connection, {command.run_id}, heads.LOCK_WAITING)
+        fact = facts.by_command(
+            parts.journal, connection, command.run_id, verb=by.verb, request_id=by.request_id, key=None
+        )
+    return None if fact is None else Verdict(command, (fact,))
+
+
+@contextmanager
+def audited(verb: str, run_id: object, actor: Any) -> Iterator[None]:
+    """A refusal reaches the audit's log: who asked, and why not, and no value that was given."""
+    try:
+        yield
+    except Refused as error:
+        audit.info("refused: %s of %s by %s: %s", verb, _named(run_id), actor, error.code)
+        raise
+
+
+def _named(run_id: object) -> str:
+    """A run by its id; what is none may be anything, and is not repeated."""
+    try:
+        return f"run {as_uuid(run_id)}"
+    except InvalidArgument:
+        return "a run"
 
 
 def renew_after_fork(parts: Parts) -> None:
@@ -89,17 +140,3 @@ def persist(ask: Callable[[], T], host: Connection | None) -> T:
         except JournalUnavailable:
             time.sleep(ids.jittered(pause))
     return ask()
-
-
-def _was_ours(parts: Parts, command: Cancel, host: Connection | None) -> bool:
-    """Whether this very request, or an earlier one under its key, has ended the run."""
-    by = command.by
-    with parts.journal.transaction(host) as connection:
-        fact = facts.by_command(
-            parts.journal, connection, command.run_id, verb=by.verb, request_id=by.request_id, key=by.key
-        )
-    if fact is None or fact.by is None:
-        return False
-    if fact.by.digest != by.digest:
-        raise KeyReused(by.key or "", command.run_id)
-    return True

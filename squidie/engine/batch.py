@@ -11,24 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from squidie.decide.commands import Command, OnRun, Situation
+from squidie.decide.commands import Command, Limits, OnRun, Situation
 from squidie.decide.judgement import decide
 from squidie.decide.ready import row as open_row
+from squidie.engine.rows import follow
 from squidie.history.attempts import Lease
 from squidie.history.chain import link
 from squidie.history.codec import encode
-from squidie.history.facts import (
-    TERMINAL,
-    AttemptCompleted,
-    AttemptDeadLettered,
-    AttemptExpired,
-    AttemptFailed,
-    AttemptReleased,
-    Disposition,
-    Fact,
-    counts_as_lost,
-)
-from squidie.history.run import fold
+from squidie.history.facts import TERMINAL, AttemptDeadLettered, AttemptFailed, Disposition, Fact
+from squidie.history.fold import fold
 from squidie.journal.heads import encode as encode_state
 from squidie.journal.writing import Changes
 
@@ -41,6 +32,10 @@ if TYPE_CHECKING:
     from squidie.history.run import Run
     from squidie.journal.heads import Head
     from squidie.workflow.spec import Spec
+
+
+LEFT_A_LETTER = (Disposition.FATAL, Disposition.PARKED)
+"""A failure that nothing handled, and one that waits for a person."""
 
 
 @dataclass(slots=True)
@@ -91,7 +86,7 @@ class Batch:
         rows: Mapping[AttemptKey, OpenAttempt],
         now: datetime,
         *,
-        max_claims: int,
+        limits: Limits,
         handover: Handover | None,
     ) -> None:
         self.now = now
@@ -102,7 +97,7 @@ class Batch:
         self._rows: dict[UUID, dict[AttemptKey, OpenAttempt]] = {}
         for key, row in rows.items():
             self._rows.setdefault(key[0], {})[key] = row
-        self._max_claims = max_claims
+        self._limits = limits
         self._handover = handover
         self._touched: dict[UUID, int] = {}
 
@@ -110,7 +105,7 @@ class Batch:
         """Decide one command. A refusal, or a fault of its own, changes nothing and is its verdict."""
         head = self._heads[command.run_id]
         rows = self._rows.get(command.run_id, {})
-        situation = Situation(head.run, spec, self.now, rows, large, self._max_claims)
+        situation = Situation(head.run, spec, self.now, rows, large, self._limits)
         try:
             at, facts = decide(situation, command)
             bodies = [encode(fact) for fact in facts]
@@ -159,14 +154,10 @@ class Batch:
         """The rows as the facts leave them."""
         rows = self._rows.setdefault(run_id, {})
         for fact in facts:
-            if isinstance(fact, AttemptCompleted | AttemptFailed | AttemptDeadLettered):
-                rows.pop((run_id, fact.step, fact.attempt))
-            elif isinstance(fact, AttemptReleased | AttemptExpired):
-                key = (run_id, fact.step, fact.attempt)
-                rows[key] = rows[key].given_back(fact.due_at, lost=counts_as_lost(fact))
-                verdict.opened.append(rows[key])
+            changed = follow(rows, run_id, fact)
+            if changed is not None:
+                verdict.opened.append(changed)
             elif isinstance(fact, TERMINAL):
-                rows.clear()
                 verdict.opened.clear()
             for opening in fact.opens:
                 row = open_row(run_id, spec, opening)
@@ -179,7 +170,7 @@ class Batch:
         for offset, fact in enumerate(facts):
             if not isinstance(fact, AttemptFailed | AttemptDeadLettered):
                 continue
-            if isinstance(fact, AttemptFailed) and fact.disposition is not Disposition.FATAL:
+            if isinstance(fact, AttemptFailed) and fact.disposition not in LEFT_A_LETTER:
                 continue
             letter = {
                 "run_id": run_id,

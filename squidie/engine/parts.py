@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from squidie.decide.commands import Limits
 from squidie.engine.bells import Bells
 from squidie.engine.failures import Masking
 from squidie.engine.lease import Renewer
 from squidie.engine.pace import Pace
+from squidie.engine.timers import Timers
 from squidie.journal import definitions
 from squidie.workflow.fingerprint import fingerprint
 from squidie.workflow.spec import TriggerKind
@@ -36,8 +38,10 @@ class Parts:
         self.default_queue = default_queue
         self.schedules_synced = False
         self.masking = Masking(settings.secrets)
+        self.limits = Limits(settings.max_claims, settings.drain, settings.early_events)
         self.crons = {name: crons for name in registry.workflows if (crons := _crons(registry.spec(name)))}
         self.definitions = Definitions(journal, registry)
+        self.timers = Timers(self)
         self.renew()
 
     def renew(self) -> None:
@@ -74,6 +78,12 @@ class Definitions:
     def declared(self, workflow: str) -> str:
         """The fingerprint of a workflow as it is declared here."""
         return self._declared[workflow]
+
+    def add(self, spec: Spec) -> str:
+        """A graph that nobody declares, about to be started on; its fingerprint."""
+        print_ = fingerprint(spec)
+        self._specs.setdefault(print_, spec)
+        return print_
 
     def find(self, print_: str, connection: Connection | None = None) -> Spec:
         """The graph of a run, read once from the journal where it is not declared here."""

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from squidie.decide.commands import Cancel, Start
+from squidie.decide.commands import Start
 from squidie.engine import ids
 from squidie.errors import InvalidArgument, InvalidTrigger, UnstorableValue, WorkflowNotFound
 from squidie.history.canonical import canonical
@@ -25,10 +25,12 @@ from squidie.workflow.payload import admit, is_clock
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from squidie.engine.failures import Masking
     from squidie.engine.parts import Parts
     from squidie.workflow.spec import PayloadField, Spec, Trigger
 
 _MOST_KEY = 255
+SOMEBODY = "is text or an object, and not empty"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +47,19 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     attributes: Any = None
     actor: Any = None
     metadata: Any = None
+    source: Any = None
+
+
+class Who(msgspec.Struct, frozen=True, kw_only=True):
+    """What every verb on a run takes besides: who asks and why, under which key, and in whose transaction."""
+
+    actor: Any = None
+    comment: Any = None
+    metadata: Any = None
+    key: Any = None
+    source: Any = None
+    session: Any = None
+    connection: Any = None
 
 
 def start_of(parts: Parts, workflow: Any, payload: Any, request: Request, *, now: Callable[[], datetime]) -> Start:
@@ -55,7 +70,7 @@ def start_of(parts: Parts, workflow: Any, payload: Any, request: Request, *, now
     spec = spec_of(parts, workflow)
     trigger = trigger_of(spec, request.trigger)
     given = {} if payload is None else payload
-    stored, digest = _payload(parts, spec, trigger, given, now)
+    stored, digest = payload_of(parts, spec, trigger, given, now)
     return Start(
         run_id=_run_id(spec, trigger, request),
         spec=spec,
@@ -63,24 +78,13 @@ def start_of(parts: Parts, workflow: Any, payload: Any, request: Request, *, now
         trigger=trigger.name,
         payload=stored,
         queue=queue_name(request.queue) if request.queue is not None else parts.default_queue,
-        by=receipt("start", digest, request),
+        by=receipt("start", digest, request, masking=parts.masking),
         priority=priority_of(request.priority),
-        partition=_partition(request.partition),
+        partition=partition_of(request.partition),
         at=_at(request, now),
-        key=_key(request.key),
+        key=key_of(request.key),
         attributes=_attributes(request.attributes),
     )
-
-
-def cancel_of(
-    run_id: Any, *, reason: str, actor: Any = None, comment: str | None = None, key: str | None = None
-) -> Cancel:
-    """The command that cancels a run."""
-    if not isinstance(reason, str) or not reason.strip():
-        raise InvalidArgument("reason", "say why, as text")
-    digest = sha256(canonical([reason.strip(), comment], root="reason")).hexdigest()
-    by = receipt("cancel", digest, Request(key=key, actor=actor), comment=comment)
-    return Cancel(as_uuid(run_id), reason.strip(), by)
 
 
 def trigger_of(spec: Spec, name: str | None) -> Trigger:
@@ -114,22 +118,32 @@ def as_uuid(value: Any, argument: str = "run_id") -> UUID:
         raise InvalidArgument(argument, "is not a UUID") from None
 
 
-def receipt(verb: str, digest: str, request: Request, *, comment: str | None = None) -> Receipt:
-    """Who asked, and which request it was."""
-    for name, value in (("actor", request.actor), ("metadata", request.metadata)):
+def receipt(
+    verb: str, digest: str, asked: Request | Who, *, comment: str | None = None, masking: Masking | None = None
+) -> Receipt:
+    """Who asked, and which request it was. `masking` hides what metadata holds under the names of secrets."""
+    for name, value in (("actor", asked.actor), ("metadata", asked.metadata)):
         if value is not None:
             canonical(value, root=name)
-    if request.actor is not None and (not isinstance(request.actor, str | dict) or not request.actor):
-        raise InvalidArgument("actor", "is text or an object, and not empty")
+    if asked.actor is not None and not is_somebody(asked.actor):
+        raise InvalidArgument("actor", SOMEBODY)
+    if asked.source is not None and not (isinstance(asked.source, str) and QUEUE.match(asked.source)):
+        raise InvalidArgument("source", QUEUE_RULE)
     return Receipt(
         verb=verb,
         digest=digest,
         request_id=ids.request_id(),
-        key=_key(request.key),
-        actor=request.actor,
+        key=key_of(asked.key),
+        actor=asked.actor,
         comment=comment,
-        metadata=request.metadata,
+        metadata=asked.metadata if masking is None else masking.value(asked.metadata),
+        source=asked.source,
     )
+
+
+def is_somebody(actor: Any) -> bool:
+    """Whether this can name who asks."""
+    return bool(actor.strip()) if isinstance(actor, str) else isinstance(actor, dict) and bool(actor)
 
 
 def spec_of(parts: Parts, workflow: Any) -> Spec:
@@ -148,7 +162,7 @@ def _fields(spec: Spec, trigger: Trigger) -> tuple[PayloadField, ...]:
     return spec.payload if trigger.payload is None else trigger.payload
 
 
-def _payload(
+def payload_of(
     parts: Parts, spec: Spec, trigger: Trigger, given: Any, now: Callable[[], datetime]
 ) -> tuple[msgspec.Raw, str]:
     """The payload as it is stored, and what identifies the request.
@@ -174,11 +188,12 @@ def _run_id(spec: Spec, trigger: Trigger, request: Request) -> UUID:
     if request.run_id is not None:
         return as_uuid(request.run_id)
     if request.key is not None:
-        return ids.keyed_run_id("key", _partition(request.partition), spec.name, trigger.name, _key(request.key))
+        return ids.keyed_run_id("key", partition_of(request.partition), spec.name, trigger.name, key_of(request.key))
     return ids.run_id()
 
 
-def _key(key: Any) -> str | None:
+def key_of(key: Any) -> str | None:
+    """An idempotency key, or `InvalidArgument`."""
     if key is None:
         return None
     if not isinstance(key, str) or not 1 <= len(key) <= _MOST_KEY:
@@ -190,7 +205,8 @@ def _key(key: Any) -> str | None:
     return key
 
 
-def _partition(partition: Any) -> str | None:
+def partition_of(partition: Any) -> str | None:
+    """A partition's name, or `InvalidArgument`."""
     if partition is not None and (not isinstance(partition, str) or not QUEUE.match(partition)):
         raise InvalidArgument("partition", QUEUE_RULE)
     return partition

@@ -15,23 +15,27 @@ import msgspec
 from squidie.decide.ready import row as open_row
 from squidie.decide.start import start
 from squidie.engine.batch import Verdict
+from squidie.engine.rows import follow
 from squidie.engine.transact import announce
-from squidie.errors import KeyReused
+from squidie.errors import KeyReused, RunRetired
 from squidie.history.chain import link
 from squidie.history.codec import encode
-from squidie.history.run import fold
-from squidie.journal import attempts, facts
+from squidie.history.fold import fold
+from squidie.journal import attempts, facts, heads, receipts
 from squidie.journal.heads import encode as encode_state
 from squidie.journal.writing import Starts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from sqlalchemy import Connection
 
     from squidie.decide.commands import Start
     from squidie.engine.parts import Parts
+    from squidie.history.attempts import AttemptKey, OpenAttempt
+    from squidie.history.facts import RunStarted
 
 
 def begin(
@@ -58,7 +62,7 @@ def begin(
         now = attempts.clock(journal, connection)
         rows = Starts()
         distinct = {command.run_id: command for command in reversed(commands)}
-        verdicts = {run_id: _add(rows, distinct[run_id], now) for run_id in sorted(distinct)}
+        verdicts = {run_id: _add(parts, rows, distinct[run_id], now) for run_id in sorted(distinct)}
         created = rows.write(journal, connection)
         for run_id, verdict in verdicts.items():
             if run_id not in created:
@@ -76,33 +80,53 @@ def begin(
     return answers
 
 
-def _add(rows: Starts, command: Start, now: datetime) -> Verdict:
-    fact = start(command, now)
-    body = encode(fact)
-    digest = link(b"", command.run_id, 1, fact.kind, now, body)
-    run = fold([(now, fact)])
-    attributes = None if fact.attributes is None else msgspec.json.encode(fact.attributes)
-    head = (
-        fact.workflow,
-        fact.definition,
-        fact.trigger,
-        fact.queue,
-        fact.priority,
-        fact.partition,
-        fact.key,
-        attributes,
+def _add(parts: Parts, rows: Starts, command: Start, now: datetime) -> Verdict:
+    made = start(command, now, parts.limits)
+    digest = b""
+    opened: dict[AttemptKey, OpenAttempt] = {}
+    for seq, fact in enumerate(made, 1):
+        body = encode(fact)
+        digest = link(digest, command.run_id, seq, fact.kind, now, body)
+        rows.add_fact(command.run_id, seq, fact.kind, now, body, digest)
+        follow(opened, command.run_id, fact)
+        opened |= {row.key: row for row in (open_row(command.run_id, command.spec, each) for each in fact.opens)}
+    run = fold([(now, fact) for fact in made])
+    rows.heads.add(
+        command.run_id,
+        len(made),
+        digest,
+        run.status.value,
+        *_head(command),
+        encode_state(run),
+        now,
+        None if run.is_open else now,
     )
-    rows.heads.add(command.run_id, digest, *head, encode_state(run), now)
-    rows.add_fact(command.run_id, 1, fact.kind, now, body, digest)
-    opened = [open_row(command.run_id, command.spec, opening) for opening in fact.opens]
-    for row in opened:
+    for row in opened.values():
         rows.add_opened(row)
-    return Verdict(command, (fact,), run=run, definition=command.definition, opened=opened)
+    return Verdict(command, made, run=run, definition=command.definition, opened=list(opened.values()))
+
+
+def _head(command: Start) -> tuple[Any, ...]:
+    return (
+        command.spec.name,
+        command.definition,
+        command.trigger,
+        command.queue,
+        command.priority,
+        command.partition,
+        command.key,
+        msgspec.json.encode(dict(command.attributes)) if command.attributes else None,
+    )
 
 
 def _compare(parts: Parts, connection: Connection, verdict: Verdict) -> None:
     """Whether the run that exists was made by this very call, by the same request earlier, or by another one."""
-    first, asked = facts.first(parts.journal, connection, verdict.command.run_id), verdict.facts[0]
+    run_id = verdict.command.run_id
+    if heads.is_retired(parts.journal, connection, run_id):
+        verdict.created, verdict.error = False, RunRetired(run_id)
+        verdict.opened.clear()
+        return
+    first, asked = facts.first(parts.journal, connection, run_id), verdict.facts[0]
     assert first.by is not None  # noqa: S101 - the first fact of a command has its receipt
     assert asked.by is not None  # noqa: S101 - likewise
     if first.by.request_id == asked.by.request_id:
@@ -110,7 +134,15 @@ def _compare(parts: Parts, connection: Connection, verdict: Verdict) -> None:
     verdict.created = False
     verdict.opened.clear()
     if first.by.digest != asked.by.digest:
-        verdict.error = KeyReused(first.key or str(verdict.command.run_id), verdict.command.run_id)
+        verdict.error = KeyReused(first.by.key or str(run_id), run_id)
+    elif first.by.key is not None:
+        _count(parts, connection, run_id, first)
+
+
+def _count(parts: Parts, connection: Connection, run_id: UUID, first: RunStarted) -> None:
+    """The start of a key has its receipt in its first fact; a row counts its repetitions."""
+    assert first.by is not None  # noqa: S101 - `_compare` has looked
+    receipts.repeated(parts.journal, connection, (run_id, first.by.verb, first.by.key or ""), first.by.digest)
 
 
 def _for_each(verdict: Verdict, command: Start) -> Verdict:

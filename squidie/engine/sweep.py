@@ -17,6 +17,7 @@ from squidie.decide.commands import Expire, Release
 from squidie.engine import ids
 from squidie.engine.presence import Presence
 from squidie.engine.tick import tick
+from squidie.engine.timers import settle_due
 from squidie.engine.transact import transact
 from squidie.errors import JournalBusy, SquidieError
 from squidie.history.facts import AttemptDeadLettered, AttemptExpired, ReleaseReason
@@ -39,12 +40,16 @@ PRESENCE_EVERY = 3
 
 @dataclass(slots=True)
 class SweepReport:
-    """What one look has found: queues rung for, claims ended, attempts given up, seconds to the next cron window."""
+    """What one look has found.
+
+    Queues rung for, claims ended, attempts given up, seconds to the next cron window, timers settled.
+    """
 
     rung: tuple[str, ...] = ()
     expired: int = 0
     dead: int = 0
     next_window: float = 5.0
+    timers: int = 0
 
 
 def sweep(parts: Parts, queues: Sequence[str], *, spare: bool = False) -> SweepReport:
@@ -58,6 +63,7 @@ def sweep(parts: Parts, queues: Sequence[str], *, spare: bool = False) -> SweepR
         ]
         _end(parts, commands, report)
     report.next_window = tick(parts)
+    report.timers = settle_due(parts)
     with parts.journal.reading() as connection:
         report.rung = tuple(attempts.due_queues(parts.journal, connection, queues))
     parts.bells.ring(report.rung)

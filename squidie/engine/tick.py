@@ -144,7 +144,7 @@ def _end(parts: Parts, connection: Connection, schedule: Schedule, open_runs: Se
     digest = sha256(reason.encode()).hexdigest()
     for run_id in sorted(open_runs):
         by = Receipt(verb="cancel", digest=digest, request_id=ids.request_id(), actor={"schedule": schedule.name})
-        verdict = transact(parts, [Cancel(run_id, reason, by)], host=connection)[0]
+        verdict = transact(parts, [Cancel(run_id, by, reason)], host=connection)[0]
         if verdict.busy:
             raise JournalBusy("somebody holds the run that is to be cancelled")
         if verdict.error is not None and not isinstance(verdict.error, Refused):

@@ -18,10 +18,20 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
-from squidie.decide.commands import Complete, OnRun, may_end_run
+from squidie.decide.commands import Complete, OnRun, needs_all_rows
 from squidie.engine.batch import Batch, Handover, Verdict
-from squidie.errors import HistoryError, JournalBusy, RunNotFound, SquidieError, StaleClaim, UnknownAttempt
+from squidie.engine.keyed import Keyed
+from squidie.errors import (
+    HistoryError,
+    JournalBusy,
+    RunNotFound,
+    RunRetired,
+    SquidieError,
+    StaleClaim,
+    UnknownAttempt,
+)
 from squidie.journal import attempts, dead, facts, heads
+from squidie.journal.heads import Head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +43,7 @@ if TYPE_CHECKING:
 
     from squidie.engine.parts import Parts
     from squidie.history.attempts import OpenAttempt
-    from squidie.journal.heads import Head
+    from squidie.workflow.spec import Spec
 
 
 class FenceBroken(Exception):  # never leaves this module
@@ -86,18 +96,36 @@ def _together(
 ) -> tuple[list[Verdict], datetime]:
     with parts.journal.transaction(host) as connection:
         found = _lock_heads(parts, connection, commands, host)
-        locked = {run_id: head for run_id, head in found.items() if not isinstance(head, HistoryError)}
-        present = [command for command in commands if command.run_id in locked]
-        whole = {command.run_id for command in present if may_end_run(command)}
+        specs = _specs(parts, connection, found)
+        present = [command for command in commands if command.run_id in specs]
+        locked = {run_id: head for run_id, head in found.items() if isinstance(head, Head)}
+        whole = {each.run_id for each in present if needs_all_rows(each, locked[each.run_id].run, specs[each.run_id])}
         ended = [each for each in present if isinstance(each, Complete) and each.run_id not in whole]
         now, rows = attempts.decisive(parts.journal, connection, {each.key: each.row for each in ended}, whole)
-        batch = Batch(locked, rows, now, max_claims=parts.settings.max_claims, handover=handover)
-        verdicts = [_judge(parts, connection, batch, found.get(command.run_id), command) for command in commands]
+        batch = Batch(locked, rows, now, limits=parts.limits, handover=handover)
+        keyed = Keyed(parts, connection, present)
+        verdicts = [
+            keyed.answer(command) or _judge(parts, connection, batch, found.get(command.run_id), specs, command)
+            for command in commands
+        ]
         if not batch.finish(verdicts).write(parts.journal, connection):
             raise FenceBroken
         dead.add(parts.journal, connection, batch.letters)
+        keyed.keep(verdicts)
         _tell_missing_from_busy(parts, connection, verdicts)
     return verdicts, now
+
+
+def _specs(parts: Parts, connection: Connection, found: dict[UUID, Head | HistoryError]) -> dict[UUID, Spec]:
+    """The graphs of the runs that could be locked and read; a definition that is missing is its run's own error."""
+    specs = {}
+    for run_id, head in found.items():
+        if isinstance(head, Head):
+            try:
+                specs[run_id] = parts.definitions.find(head.run.definition, connection)
+            except HistoryError as error:
+                found[run_id] = error
+    return specs
 
 
 def _lock_heads(
@@ -115,16 +143,21 @@ def _lock_heads(
     return heads.lock(parts.journal, connection, ids, statement)
 
 
-def _judge(
-    parts: Parts, connection: Connection, batch: Batch, head: Head | HistoryError | None, command: OnRun
+def _judge(  # noqa: PLR0917 - what one command meets
+    parts: Parts,
+    connection: Connection,
+    batch: Batch,
+    head: Head | HistoryError | None,
+    specs: dict[UUID, Spec],
+    command: OnRun,
 ) -> Verdict:
     if head is None:
         return Verdict(command, busy=True)
     if isinstance(head, HistoryError):
         return Verdict(command, error=head)
+    spec = specs[command.run_id]
     try:
-        spec = parts.definitions.find(head.run.definition, connection)
-        large = facts.outputs(parts.journal, connection, head.run_id, head.run, spec.leaves)
+        large = facts.beside_state(parts.journal, connection, head.run_id, head.run, spec)
     except HistoryError as error:
         return Verdict(command, error=error)
     return batch.judge(command, spec, large)
@@ -138,15 +171,16 @@ def _tell_missing_from_busy(parts: Parts, connection: Connection, verdicts: list
     there = heads.existing(parts.journal, connection, {verdict.command.run_id for verdict in unlocked})
     for verdict in unlocked:
         if verdict.command.run_id not in there:
-            verdict.busy, verdict.error = False, _missing(verdict)
+            verdict.busy, verdict.error = False, _missing(parts, connection, verdict)
 
 
-def _missing(verdict: Verdict) -> SquidieError:
+def _missing(parts: Parts, connection: Connection, verdict: Verdict) -> SquidieError:
+    run_id = verdict.command.run_id
+    if heads.is_retired(parts.journal, connection, run_id):
+        return RunRetired(run_id)
     if hasattr(verdict.command, "claim_id"):
-        return UnknownAttempt(
-            f"there is no run {verdict.command.run_id}", details={"run_id": str(verdict.command.run_id)}
-        )
-    return RunNotFound(verdict.command.run_id)
+        return UnknownAttempt(f"there is no run {run_id}", details={"run_id": str(run_id)})
+    return RunNotFound(run_id)
 
 
 def _announce(parts: Parts, verdicts: list[Verdict], now: datetime, host: Any) -> None:

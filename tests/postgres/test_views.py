@@ -236,7 +236,8 @@ def test_runs_are_found_by_workflow_status_and_age(squidie, clock):
     assert set(ids(open=False)) == {failed.id, done.id}
     assert ids(open=True, status="failed") == []
     assert set(ids(since=NOON + SECOND)) == {open_.id, failed.id}
-    assert counts(Journal(squidie.engine)) == {"running": 1, "completed": 1, "failed": 1, "cancelled": 0}
+    found = {status.value: n for status, n in counts(Journal(squidie.engine)).items() if n}
+    assert found == {"running": 1, "completed": 1, "failed": 1}
 
 
 def test_a_row_says_where_its_run_is(squidie, clock):

@@ -1,0 +1,79 @@
+"""Verbs that look, and change nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from squidie.engine.permission import Policy, permit
+from squidie.engine.requests import as_uuid
+from squidie.errors import InvalidArgument
+from squidie.journal import attempts
+from squidie.runtime.door import Door
+from squidie.runtime.run import Run
+from squidie.views.commands import AcceptedCommand, command_history
+from squidie.views.listing import RunPage, list_runs
+from squidie.views.snapshot import RunSnapshot, inspect_run, result_of
+from squidie.workflow.checks import Issue, validate_spec
+from squidie.workflow.dsl import to_spec
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from squidie.workflow.dsl import Workflow
+    from squidie.workflow.spec import Spec
+
+
+class Seeing(Door):
+    """Runs one by one, and in pages."""
+
+    def run(self, run_id: UUID | str) -> Run:
+        """A handle to a run that exists. Raises `RunNotFound`."""
+        found = as_uuid(run_id)
+        self.inspect_run(found)
+        return self._handle(found)
+
+    def inspect_run(self, run_id: UUID | str) -> RunSnapshot:
+        """The run as it stands now, with its steps and their attempts. Raises `RunNotFound`."""
+        return inspect_run(self._parts.journal, self._seen(run_id))
+
+    def list_runs(self, **query: Any) -> RunPage:
+        """Runs, newest first, in pages: see `squidie.views.listing.list_runs` for what may be asked."""
+        within = self._policy.within
+        if within is not None:
+            if query.get("partition") not in (None, within):
+                raise InvalidArgument("partition", "is another one than this handle's")
+            query["partition"] = within
+        return list_runs(self._parts.journal, **query)
+
+    def ended(self, run_id: UUID) -> tuple[str, Any, dict[str, Any] | None] | None:
+        """How the run ended: status, output and error; None while it is open."""
+        return result_of(self._parts.journal, self._seen(run_id))
+
+    def command_history(self, run_id: UUID | str) -> tuple[AcceptedCommand, ...]:
+        """The commands that the run has accepted, and from whom. Raises `RunNotFound`."""
+        return command_history(self._parts.journal, self._seen(run_id))
+
+    def to_spec(self, workflow: type[Workflow] | str) -> Spec:
+        """The graph of a workflow, by its class or by the name under which it is declared here."""
+        return self._parts.registry.spec(workflow) if isinstance(workflow, str) else to_spec(workflow)
+
+    def validate_spec(self, value: Any) -> tuple[Issue, ...]:
+        """Everything that is wrong with a spec; nothing is imported, run or started to find it."""
+        return validate_spec(value)
+
+    def now(self) -> datetime:
+        """The database's clock: the only one."""
+        with self._parts.journal.reading() as connection:
+            return attempts.clock(self._parts.journal, connection)
+
+    def _seen(self, run_id: UUID | str) -> UUID:
+        """The run's id, if this handle sees it; the host's policy is about acting, not about looking."""
+        found = as_uuid(run_id)
+        if self._policy.within is not None:
+            looking = Policy(within=self._policy.within)
+            permit(self._parts, looking, "inspect_run", found, actor=None, step=None, host=None)
+        return found
+
+    def _handle(self, run_id: UUID, *, created: bool = False) -> Run:
+        return Run(self, run_id, created=created)

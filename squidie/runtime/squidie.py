@@ -1,0 +1,106 @@
+"""The one object a host holds.
+
+    squidie = Squidie("postgresql+psycopg://…", delivery="celery", workflows=[Fulfilment])
+    run = squidie.start(Fulfilment, {"order_id": 7}, key="order-7", session=db_session)
+    run.result(timeout=30)
+
+Nothing is opened until it is used, so a module may create it at import. It may be used from any number of threads, and
+survives a fork.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from squidie.engine import asking, ids
+from squidie.engine.delivered import Delivered, is_skipped
+from squidie.engine.requests import partition_of
+from squidie.engine.scheduling import Schedules
+from squidie.errors import InvalidArgument
+from squidie.runtime.configuring import Given, configured
+from squidie.runtime.partition import Partition
+from squidie.runtime.repeating import Repeating
+from squidie.runtime.starting import Starting
+from squidie.runtime.working import Working
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Engine
+
+    from squidie.delivery import Delivery
+    from squidie.engine.permission import Authorize
+    from squidie.runtime.run import Run
+    from squidie.settings import Settings
+    from squidie.workflow.dsl import Workflow
+
+
+class Squidie(Repeating, Starting, Working):
+    """Durable workflows in one Postgres schema.
+
+    `database` is a URL or a SQLAlchemy engine on psycopg 3; `delivery` names an installed adapter (`"celery"`,
+    `"notify"`) or is one; `settings` is a `Settings` or a mapping of them. `actions` gives callables names of one's
+    own, `aliases` maps names in old graphs to those of today, `keep` lists callables that no declared workflow uses.
+    Runs that name no `partition` belong to the one given here. `authorize(actor, verb, run, step)` is asked before
+    any command on a run: what is false, but for None, is `NotPermitted`.
+
+    Raises `InvalidConfig` or `MissingConfig` with everything that cannot work; whether Postgres answers is known at
+    the first use.
+    """
+
+    def __init__(
+        self,
+        database: str | Engine,
+        *,
+        delivery: str | Delivery | None = None,
+        workflows: Iterable[type[Workflow]] = (),
+        actions: Mapping[str, Callable[..., Any]] | None = None,
+        aliases: Mapping[str, str | Callable[..., Any]] | None = None,
+        keep: Iterable[Callable[..., Any]] = (),
+        schema: str = "squidie",
+        queue: str = "default",
+        partition: str | None = None,
+        authorize: Authorize | None = None,
+        settings: Settings | Mapping[str, Any] | None = None,
+    ) -> None:
+        given = Given(
+            database, delivery, workflows, actions, aliases, keep, schema, queue, partition, authorize, settings
+        )
+        self._parts, self._policy = configured(given)
+        self._home = partition
+        self.settings, self.registry = self._parts.settings, self._parts.registry
+        self.delivery = self._parts.delivery
+        self.schedules = Schedules(self._parts, lambda run_id, created: self._handle(run_id, created=created))
+        ids.boot()
+        asking.renew_after_fork(self._parts)
+        self.delivery.attach(self)
+
+    def partition(self, name: str) -> Partition:
+        """A handle that starts, sees, lists and steers the runs of this partition, and no others."""
+        if partition_of(name) is None:
+            raise InvalidArgument("name", "is the name of a partition")
+        return Partition(self._parts, self._policy, name)
+
+    def start_cron(
+        self,
+        workflow: type[Workflow] | str,
+        trigger: str | None = None,
+        *,
+        signal_id: str | None = None,
+        window_start: datetime | None = None,
+        window_end: datetime | None = None,
+        on_duplicate: str = "return_existing",
+        actor: Any = None,
+        session: Any = None,
+        connection: Connection | None = None,
+    ) -> Run | None:
+        """A cron trigger's run, for a scheduler of somebody else's: any number of deliveries make one.
+
+        Its identity is the window, as for our own ticks, or the `signal_id`, which wins over a window. A duplicate is
+        answered by the run that exists, or by None with `on_duplicate="skip_duplicate"`. Raises `InvalidSchedule`.
+        """
+        is_silent = is_skipped(on_duplicate)
+        delivered = Delivered(workflow, trigger, signal_id=signal_id, window=(window_start, window_end))
+        run = self._begin(delivered.command(self._parts, self.now(), actor), session, connection)
+        return None if is_silent and not run.created else run

@@ -1,0 +1,113 @@
+"""Verbs of workers, of beat, and of whoever looks after a process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from squidie.engine import ids
+from squidie.engine.claim import claim
+from squidie.engine.presence import Presence
+from squidie.engine.requests import queue_name
+from squidie.engine.sweep import Sweeper, SweepReport, child_died, sweep
+from squidie.engine.tick import tick
+from squidie.engine.turn import Draining, Turn, TurnReport
+from squidie.migrate import ensure
+from squidie.runtime.door import Door
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Engine
+
+    from squidie.delivery import Delivery
+    from squidie.runtime.run import Run
+    from squidie.settings import Settings
+    from squidie.workflow.dsl import Workflow
+    from squidie.workflow.registry import Registry
+
+
+class Working(Door):
+    """Claim, run and settle; sweep and tick."""
+
+    settings: Settings
+    registry: Registry
+    delivery: Delivery
+
+    def execute_next(self, queue: str | None = None) -> Run | None:
+        """Claim at most one due attempt, run it and settle it.
+
+        None when nothing is due; a run that fails is a successful call.
+        """
+        name = queue_name(queue) if queue is not None else self._parts.default_queue
+        work, _ = claim(self._parts, name, 1)
+        if not work:
+            return None
+        turn = Turn(self._parts, (name,), lambda: False)
+        turn.work_off(work, name, hand_over=False)
+        return self._handle(work[0].holding.row.run_id)
+
+    def turn(self, queues: Sequence[str], *, draining: Draining = lambda: False) -> TurnReport:
+        """What a bell causes: claim, run and settle on these queues.
+
+        It ends when nothing is left or the turn's share of time is used.
+        """
+        return Turn(self._parts, queues, draining).take()
+
+    def sweep(self, queues: Sequence[str] | None = None) -> SweepReport:
+        """One look at what a crash or a lost bell has left."""
+        return sweep(self._parts, tuple(self.queues()) if queues is None else queues)
+
+    def sweeper(self, queues: Callable[[], Sequence[str]], role: str = "worker") -> Sweeper:
+        """The thread that sweeps for a worker that serves these queues, and keeps its row in the fleet."""
+        return Sweeper(self._parts, queues, role)
+
+    def presence(self, role: str) -> Presence:
+        """The row of this process in the fleet, for one that does not sweep, such as beat."""
+        return Presence(self._parts, role)
+
+    def tick(self) -> float:
+        """Open due cron windows; the seconds until the next one."""
+        return tick(self._parts)
+
+    def child_died(self, pid: int) -> int:
+        """End the claims of a child process of this worker that has died; how many."""
+        return child_died(self._parts, pid)
+
+    @property
+    def owner(self) -> str:
+        """Who this process is: `host:pid:boot`."""
+        return ids.owner()
+
+    @property
+    def workflows(self) -> Mapping[str, type[Workflow]]:
+        """The workflows declared here, by name."""
+        return self.registry.workflows
+
+    @property
+    def engine(self) -> Engine:
+        """The engine on the journal's database."""
+        return self._parts.journal.engine
+
+    @property
+    def schema(self) -> str:
+        """The journal's schema."""
+        return self._parts.journal.schema
+
+    @property
+    def default_queue(self) -> str:
+        """The queue of runs that name none."""
+        return self._parts.default_queue
+
+    def queues(self) -> set[str]:
+        """The queues that the declared workflows use."""
+        return self.registry.queues(self._parts.default_queue)
+
+    def ensure_schema(self) -> None:
+        """Nothing, or `SchemaMismatch` with the command that mends it."""
+        with self._parts.journal.reading() as connection:
+            ensure(connection, self.schema)
+
+    def close(self) -> None:
+        """Send the last bells, end the threads and let go of connections."""
+        self.delivery.close()
+        self._parts.close()
