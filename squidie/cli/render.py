@@ -31,9 +31,11 @@ STYLES = {
     State.RUNNING: "blue",
     State.WAITING: "cyan",
     State.RETRYING: "yellow",
+    State.PAUSED: "bold bright_magenta",
     State.STALLED: "bold magenta",
     State.COMPLETED: "green",
     State.FAILED: "red",
+    State.COMPENSATED: "yellow",
     State.CANCELLED: "dim",
     State.SKIPPED: "dim",
 }
@@ -93,11 +95,11 @@ class Screen:
         with self.out.capture() as captured:
             self.out.print(table, highlight=False)
         for line in captured.get().splitlines():
-            click.echo(line.rstrip())
+            click.echo((line.replace("…", "~") if self.ascii else line).rstrip())
 
     def plain(self, text: str) -> str:
-        """The text as this terminal can show it."""
-        return text.translate(_PLAIN) if self.ascii else text
+        """The text as this terminal can show it; what is no sign of ours is told by its number."""
+        return text.translate(_PLAIN).encode("ascii", "backslashreplace").decode() if self.ascii else text
 
 
 def _widths(columns: Sequence[tuple[str, dict[str, Any]]], rows: Sequence[Sequence[Text]], total: int) -> list[int]:

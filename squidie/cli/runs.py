@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from squidie.cli.setup import Setup
     from squidie.views.listing import RunPage, RunRow
 
-STATUSES = click.Choice(["running", "completed", "failed", "cancelled"])
+STATUSES = click.Choice(["running", "paused", "compensating", "completed", "failed", "cancelled"])
 
 
 @click.command()

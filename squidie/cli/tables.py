@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from squidie.cli.render import json_lines, stamp
-from squidie.views.headline import first_line, span
+from squidie.cli.steps import details, what
+from squidie.history.lifecycle import is_terminal
 from squidie.views.states import State
+from squidie.views.words import span, who
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,12 +49,8 @@ def _run(screen: Screen, row: RunRow, now: datetime | None) -> tuple[str, ...]:
 
 
 def _footer(counts: Mapping[RunStatus, int]) -> str:
-    open_, ended = 0, []
-    for status, n in counts.items():
-        if status.value == "running":
-            open_ = n
-        elif n:
-            ended.append(f"{n:,} {status}")
+    open_ = sum(n for status, n in counts.items() if not is_terminal(status))
+    ended = [f"{n:,} {status}" for status, n in counts.items() if n and is_terminal(status)]
     return f"[dim]{open_:,} open · {', '.join(ended) or 'none ended'} in 24 h[/]"
 
 
@@ -68,8 +66,15 @@ def print_head(screen: Screen, run: RunSnapshot) -> None:
     ]
     about += [f"version {run.version}"] if run.version else []
     about += [f"key {run.key}"] if run.key else []
+    about += [f"partition {run.partition}"] if run.partition else []
+    about += [f"started by {who(run.starter)}"] if run.starter is not None else []
+    about += [f"replay of {run.replay_of}"] if run.replay_of else []
+    about += [f"forked from {run.forked_from.run} at {run.forked_from.step}"] if run.forked_from else []
     about += [f"{name}={value}" for name, value in run.attributes.items()]
     screen.print(f"[dim]{escape(' · '.join(about))}[/]")
+    if run.deadline is not None:
+        status = run.deadline.status.replace("_", " ")
+        screen.print(f"[dim]deadline {stamp(run.deadline.due_at, run.at)} UTC, {status}[/]")
     for anomaly in run.anomalies:
         screen.print(f"[bold magenta]anomaly[/]: {escape(anomaly)}")
     screen.print("")
@@ -91,66 +96,33 @@ def _step(screen: Screen, step: StepView, now: datetime) -> tuple[str, ...]:
     tries = (
         f"{step.attempt}/{step.max_attempts}" if step.attempt and (step.attempt > 1 or step.max_attempts > 1) else ""
     )
-    return escape(step.name), screen.badge(step.state), tries, _took(step, now), escape(_what(step, now))
+    return escape(step.name), screen.badge(step.state), tries, _took(step, now), escape(what(step, now))
 
 
 def _took(step: StepView, now: datetime) -> str:
-    if step.claimed_at is None or step.state is State.RETRYING:
+    began = step.waits.since if step.waits is not None else step.claimed_at
+    is_at_rest = step.reason is not None and step.waits is None and step.lease_until is None
+    if began is None or is_at_rest:
         return ""
-    return span((step.settled_at or now) - step.claimed_at)
-
-
-def _what(step: StepView, now: datetime) -> str:  # noqa: PLR0911 - one for each state
-    match step.state:
-        case State.RUNNING:
-            return f"on {step.owner}"
-        case State.STALLED:
-            return f"lost by {step.owner}" if step.owner else "open, and nothing is due"
-        case State.QUEUED:
-            return f"due on {step.queue} for {span(now - step.due_at)}" if step.due_at else ""
-        case State.RETRYING:
-            return f"in {span(step.due_at - now)}: {first_line(step.error)}" if step.due_at else ""
-        case State.WAITING:
-            return f"until {stamp(step.due_at, now)}"
-        case State.FAILED:
-            return first_line(step.error)
-        case State.NOT_STARTED:
-            return f"after {', '.join(step.after)}" if step.after else ""
-        case _:
-            return f"{step.lost} claims lost" if step.lost else ""
+    return span((step.settled_at or now) - began)
 
 
 def print_each_step(screen: Screen, run: RunSnapshot) -> None:
     """Each step in full."""
     for step in run.steps:
         screen.print(f"{screen.badge(step.state)}  [bold]{escape(step.name)}[/]")
-        for name, value in _details(step, run.at):
+        for name, value in details(step, run.at):
             screen.print(f"    [dim]{name:<9}[/] {escape(value)}")
-
-
-def _details(step: StepView, now: datetime) -> list[tuple[str, str]]:
-    error = step.error or {}
-    details = [
-        ("action", step.action),
-        ("queue", step.queue),
-        ("try", f"{step.attempt} of {step.max_attempts}" if step.attempt else ""),
-        ("claims", f"{step.claims}, {step.lost} lost" if step.claims else ""),
-        ("worker", step.owner or ""),
-        ("claimed", stamp(step.claimed_at, now)),
-        ("lease", f"until {stamp(step.lease_until, now)}" if step.lease_until else ""),
-        ("due", stamp(step.due_at, now)),
-        ("settled", stamp(step.settled_at, now)),
-        ("after", ", ".join(step.after)),
-        ("error", first_line(error) if error else ""),
-    ]
-    details += [("", str(frame)) for frame in error.get("frames", ())]
-    return [(name, value) for name, value in details if value]
 
 
 def print_data(screen: Screen, run: RunSnapshot) -> None:
     """What went in and what came out."""
     parts = [("payload", run.payload)]
-    parts += [(f"output of {step.name}", step.output) for step in run.steps if step.state is State.COMPLETED]
+    parts += [
+        (f"output of {step.name}", step.output)
+        for step in run.steps
+        if step.state in (State.COMPLETED, State.COMPENSATED) and step.kind != "compensation"
+    ]
     parts += [("output", run.output)] if run.status.value == "completed" else []
     parts += [("error", run.error)] if run.error else []
     for name, value in parts:

@@ -10,11 +10,14 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
+from squidie.cli.steps import what
 from squidie.errors import RunUnsuccessful, WaitTimeout
-from squidie.views.headline import span
 from squidie.views.states import State
+from squidie.views.words import span
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from squidie.cli.reading import Reading
     from squidie.cli.render import Screen
     from squidie.runtime import Run
@@ -92,7 +95,9 @@ class _Logging(_Silent):
             self._screen.note(f"{escape(run.workflow)} {run.short_id}")
         for step in run.steps:
             if self._known.get(step.name, State.NOT_STARTED) is not step.state:
-                self._screen.note(f"  {self._screen.badge(step.state, _WORD)}  {escape(step.name)}{_extra(step)}")
+                self._screen.note(
+                    f"  {self._screen.badge(step.state, _WORD)}  {escape(step.name)}{_extra(step, run.at)}"
+                )
             self._known[step.name] = step.state
 
 
@@ -114,12 +119,19 @@ class _Drawing(_Silent):
         screen = self._screen
         took = span((run.ended_at or run.at) - run.started_at)
         lines = [f"[bold]{escape(run.workflow)} {run.short_id}[/]  {screen.badge(run.state)}  {took}"]
-        lines += [f"  {screen.badge(step.state, _WORD)}  {escape(step.name)}{_extra(step)}" for step in run.steps]
+        lines += [
+            f"  {screen.badge(step.state, _WORD)}  {escape(step.name)}{_extra(step, run.at)}" for step in run.steps
+        ]
         lines += ["  [dim]Ctrl-C leaves the run running.[/]"] if run.ended_at is None else []
         self._live.update(Group(*(Text.from_markup(screen.plain(line)) for line in lines)))
 
 
-def _extra(step: StepView) -> str:
+def _line(screen: Screen, step: StepView, now: datetime) -> str:
+    return f"  {screen.badge(step.state, _WORD)}  {escape(step.name)}{_extra(step, now)}"
+
+
+def _extra(step: StepView, now: datetime) -> str:
     tries = f"  [dim]try {step.attempt}/{step.max_attempts}[/]" if step.attempt > 1 else ""
     took = f"  [dim]{span(step.settled_at - step.claimed_at)}[/]" if step.settled_at and step.claimed_at else ""
-    return took + tries
+    why = f"  [dim]{escape(what(step, now))}[/]" if step.state in (State.PAUSED, State.STALLED) else ""
+    return took + tries + why

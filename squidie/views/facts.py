@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from squidie.errors import RunNotFound
-from squidie.history.facts import AttemptExpired, AttemptFailed, AttemptReleased, RunCancelled, RunFailed, RunStarted
+from squidie.history.bodies import OpenKind
 from squidie.journal import facts, listing
-from squidie.views.headline import first_line
+from squidie.views.tellings import about
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
+    from squidie.history.bodies import Closing, Ended, Opening
     from squidie.history.facts import Fact
     from squidie.journal.store import Journal
 
@@ -43,42 +45,37 @@ def facts_of(journal: Journal, run_id: UUID) -> tuple[FactView, ...]:
 
 def _view(row: facts.Recorded) -> FactView:
     fact: Any = row.fact
+    said = (about(fact), _opened(fact.opens), _closed(fact.closes), _ended(fact.ends))
     return FactView(
         seq=row.seq,
         at=row.at,
         kind=fact.kind,
         step=getattr(fact, "step", None),
         attempt=getattr(fact, "attempt", None),
-        summary=" · ".join(part for part in (_about(fact), _opened(fact)) if part),
+        summary=" · ".join(part for part in said if part),
         by=_by(fact),
         hash=row.hash.hex(),
     )
 
 
-def _about(fact: Fact) -> str:  # noqa: PLR0911 - one for each kind
-    match fact:
-        case RunStarted():
-            return f"{fact.workflow} by {fact.trigger}"
-        case RunFailed():
-            return first_line(msgspec.to_builtins(fact.error))
-        case RunCancelled():
-            return fact.reason
-        case AttemptFailed():
-            said = first_line(msgspec.to_builtins(fact.error))
-            return f"{said} ({fact.disposition}, {fact.attempt} of {fact.max_attempts})"
-        case AttemptReleased():
-            return f"{fact.claim.owner} gave it back: {fact.reason.value.replace('_', ' ')}"
-        case AttemptExpired():
-            return f"{fact.claim.owner} was lost (loss {fact.lost})"
-        case _:
-            return ""
+def _opened(opens: Iterable[Opening]) -> str:
+    work = [_numbered(each.step, each.attempt) for each in opens if each.kind is not OpenKind.TIMER]
+    timers = [f"timer {each.step} at {each.due_at:%Y-%m-%d %H:%M:%S}" for each in opens if each.kind is OpenKind.TIMER]
+    return f"opens {', '.join((*work, *timers))}" if work or timers else ""
 
 
-def _opened(fact: Fact) -> str:
-    opened = [
-        opening.step if opening.attempt == 1 else f"{opening.step} try {opening.attempt}" for opening in fact.opens
-    ]
-    return f"opens {', '.join(opened)}" if opened else ""
+def _closed(closes: Iterable[Closing]) -> str:
+    closed = [f"timer {each.step}" if each.kind is OpenKind.TIMER else each.step for each in closes]
+    return f"closes {', '.join(closed)}" if closed else ""
+
+
+def _ended(ends: Iterable[Ended]) -> str:
+    ended = [f"{each.claim.owner} on {each.step}" for each in ends]
+    return f"ends the claim of {', '.join(ended)}" if ended else ""
+
+
+def _numbered(step: str, attempt: int) -> str:
+    return step if attempt == 1 else f"{step} try {attempt}"
 
 
 def _by(fact: Fact) -> str | None:

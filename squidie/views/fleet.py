@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from squidie.journal import attempts, listing
+from squidie.journal.listing import ALIVE_FOR
 
 if TYPE_CHECKING:
     from squidie.journal.store import Journal
-
-ALIVE_FOR = 60.0
-"""Seconds after which a worker that has not been seen counts as gone: twelve sweeps of the default length."""
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):

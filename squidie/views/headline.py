@@ -2,106 +2,110 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from squidie.views.states import State
+from squidie.history.bodies import Cause, Undoing
+from squidie.views.sentences import SENTENCES
+from squidie.views.states import Reason, State
+from squidie.views.words import first_line, many, moment, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
-    from squidie.views.snapshot import StepView
+    from squidie.views.snapshot import UndoView
+    from squidie.views.steps import StepView
 
-    Times = tuple[datetime, datetime | None, datetime]
-
-_UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
-
-
-def span(length: timedelta) -> str:
-    """A duration as people read it in a table: `0.12s`, `41s`, `18m`, `2h14m`, `3d4h`."""
-    seconds = max(0.0, length.total_seconds())
-    if seconds < 10:
-        return f"{seconds:.2g}s" if seconds >= 0.1 else f"{seconds * 1000:.0f}ms"
-    whole = round(seconds)
-    for index, (size, unit) in enumerate(_UNITS):
-        if whole >= size:
-            below, word = (_UNITS[index + 1]) if index < 2 else (1, "s")
-            rest = whole % size // below
-            return f"{whole // size}{unit}" + (f"{rest}{word}" if rest and (index < 2 or whole < 600) else "")
-    return f"{whole}s"
+__all__ = ["Glance", "first_line", "headline", "span"]
 
 
-def headline(state: State, steps: Sequence[StepView], error: dict[str, Any] | None, *, run_at: Times) -> str:
-    """The sentence for a run in this state."""
-    step = next((each for each in steps if each.state is state), None)
-    started, ended, now = run_at
-    if state in _ENDED:
-        return _ENDED[state](error or {}, span((ended or now) - started))
-    if step is None:
+class Glance(NamedTuple):
+    """What the sentence is made from. `reason` is None for a run that has ended."""
+
+    state: State
+    reason: Reason | None
+    steps: Sequence[StepView]
+    error: dict[str, Any] | None
+    undo: UndoView | None
+    compensation: Undoing
+    drains_until: datetime | None
+    started_at: datetime
+    ended_at: datetime | None
+    now: datetime
+
+
+def headline(run: Glance) -> str:
+    """The sentence for a run that stands like this."""
+    if run.reason is None:
+        return _ENDED[run.state](run, span((run.ended_at or run.now) - run.started_at))
+    if run.reason in _WHOLE:
+        return _WHOLE[run.reason](run)
+    alike = [step for step in run.steps if step.reason is run.reason]
+    if not alike:
         return "Nothing is open and nothing has ended: the journal contradicts itself."
-    others = sum(each.state is state for each in steps) - 1
-    return _OPEN[state](step, now) + (f" {others} more like it." if others else "")
+    more = f" {len(alike) - 1} more like it." if len(alike) > 1 else ""
+    return SENTENCES[run.reason](alike[0], run.now) + _while_undoing(run) + more
 
 
-def _completed(_error: dict[str, Any], took: str) -> str:
+def _completed(_run: Glance, took: str) -> str:
     return f"Completed in {took}."
 
 
-def _failed(error: dict[str, Any], took: str) -> str:
+def _failed(run: Glance, took: str) -> str:
+    error = run.error or {}
     step = f"{error['step']} failed" if error.get("step") else "Failed"
-    return f"{step} after {took}: {first_line(error)}"
+    return f"{step} after {took}: {first_line(error)}{_as_undone(run)}"
 
 
-def _cancelled(error: dict[str, Any], took: str) -> str:
-    return f"Cancelled after {took}: {first_line(error)}"
+def _cancelled(run: Glance, took: str) -> str:
+    return f"Cancelled after {took}: {first_line(run.error)}{_as_undone(run)}"
 
 
-def _running(step: StepView, now: datetime) -> str:
-    since = f" for {span(now - step.claimed_at)}" if step.claimed_at else ""
-    return f"{step.name} is running{since} on {step.owner}."
+def _as_undone(run: Glance) -> str:
+    undo = run.undo
+    if undo is None or run.compensation is Undoing.NONE:
+        return ""
+    if run.compensation is Undoing.FINISHED:
+        return f"; {many(undo.done, 'step')} undone"
+    return f"; its undo is incomplete: {_progress(undo)}"
 
 
-def _stalled(step: StepView, now: datetime) -> str:
-    if step.lease_until is None:
-        return f"{step.name} is open and no work is due for it: the journal contradicts itself."
-    ago = span(now - step.lease_until)
-    return f"{step.name} is held by {step.owner}, which stopped renewing {ago} ago; the next sweep takes it over."
+def _draining(run: Glance) -> str:
+    held = [step for step in run.steps if step.state is State.RUNNING]
+    over = f", until {moment(run.drains_until, run.now)} at the latest" if run.drains_until else ""
+    return f"Stopping{_because(run)}: {many(len(held), 'claimed step')} can still finish{over}; then undoing begins."
 
 
-def _queued(step: StepView, now: datetime) -> str:
-    age = span(now - step.due_at) if step.due_at else "a while"
-    return f"{step.name} has been due on queue {step.queue} for {age}; it starts as soon as a worker is free."
+def _compensating(run: Glance) -> str:
+    current = next((step for step in run.steps if step.kind == "compensation" and step.reason is not None), None)
+    at = f"; {current.name} is {current.state.word}" if current is not None else ""
+    return f"The run is being undone{_because(run)}: {_progress(run.undo)}{at}."
 
 
-def _retrying(step: StepView, now: datetime) -> str:
-    why = f" failed with {first_line(step.error)}" if step.error else " was lost by its worker"
-    within = span(step.due_at - now) if step.due_at else "a while"
-    return f"{step.name}{why}; try {step.attempt}/{step.max_attempts} in {within}."
+def _because(run: Glance) -> str:
+    undo = run.undo
+    if undo is None:
+        return ""
+    if undo.cause is Cause.CANCELLED:
+        return f" because it was cancelled ({undo.reason})" if undo.reason else " because it was cancelled"
+    return f" because {undo.step or 'it'} failed"
 
 
-def _waiting(step: StepView, now: datetime) -> str:
-    if step.due_at is None:
-        return f"{step.name} waits."
-    return f"{step.name} waits until {step.due_at:%Y-%m-%d %H:%M:%S} UTC (in {span(step.due_at - now)})."
+def _progress(undo: UndoView | None) -> str:
+    if undo is None or undo.total is None:
+        return "nothing is undone yet"
+    return f"{undo.done} of {many(undo.total, 'step')} undone"
 
 
-def first_line(error: dict[str, Any] | None) -> str:
-    """An error in a few words: its type, and the first line of what it says."""
-    error = error or {}
-    message = str(error.get("message") or "").partition("\n")[0]
-    kind = str(error.get("type") or "").rpartition(".")[2].rpartition(":")[2]
-    return f"{kind}: {message}" if kind and message else kind or message or "no reason given"
+def _while_undoing(run: Glance) -> str:
+    """What is in the way of an undo is told with how far the undo is."""
+    return f" The run is being undone{_because(run)}: {_progress(run.undo)}." if run.undo is not None else ""
 
 
-_ENDED: dict[State, Callable[[dict[str, Any], str], str]] = {
+_ENDED: dict[State, Callable[[Glance, str], str]] = {
     State.COMPLETED: _completed,
     State.FAILED: _failed,
+    State.COMPENSATED: _failed,
     State.CANCELLED: _cancelled,
 }
-_OPEN: dict[State, Callable[[StepView, datetime], str]] = {
-    State.RUNNING: _running,
-    State.STALLED: _stalled,
-    State.QUEUED: _queued,
-    State.RETRYING: _retrying,
-    State.WAITING: _waiting,
-}
+_WHOLE: dict[Reason, Callable[[Glance], str]] = {Reason.DRAINING: _draining, Reason.COMPENSATING: _compensating}

@@ -13,44 +13,22 @@ import msgspec
 
 from squidie.errors import InvalidArgument, RunNotFound
 from squidie.history.chain import EPOCH, microseconds
-from squidie.history.lifecycle import RunStatus
-from squidie.history.run import NodeStatus
+from squidie.history.lifecycle import RunStatus, is_terminal
 from squidie.journal import attempts, listing
-from squidie.views.states import Standing, State, Work, state_of_run, state_of_step
+from squidie.views.rows import RunRow, looks_of, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from squidie.journal.store import Journal
+
+__all__ = ["MOST", "SHORT", "RunPage", "RunRow", "counts", "find_run", "list_runs", "short_ids"]
 
 SHORT = 6
 MOST = 1000
 _PLACE = struct.Struct("!Bq16s")
 _CURSOR_VERSION = 1
 _TAIL = re.compile(r"[0-9a-f]{4,32}")
-
-
-class RunRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One run in a list. `where` says in a few words what it is at, or why it ended."""
-
-    id: UUID
-    short_id: str
-    workflow: str
-    version: str | None
-    trigger: str
-    key: str | None
-    status: RunStatus
-    state: State
-    where: str
-    done: int
-    steps: int
-    queue: str
-    priority: int
-    attributes: dict[str, Any]
-    started_at: datetime
-    updated_at: datetime
-    ended_at: datetime | None
-    revision: int
 
 
 class RunPage(msgspec.Struct, frozen=True):
@@ -65,6 +43,7 @@ def list_runs(
     journal: Journal,
     *,
     workflow: str | None = None,
+    partition: str | None = None,
     status: str | Iterable[str] | None = None,
     open: bool | None = None,  # noqa: A002 - the word people use
     since: datetime | None = None,
@@ -76,7 +55,7 @@ def list_runs(
     `open` keeps the runs that have not ended, or those that have; `since` is about when a run ended, or started if it
     has not. `after` is the `next` of the page before. Raises `InvalidArgument` naming what is wrong.
     """
-    where = _where(workflow=workflow, status=status, open_=open, since=since)
+    where = _where(workflow=workflow, partition=partition, status=status, open_=open, since=since)
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST:
         raise InvalidArgument("limit", f"is a whole number from 1 to {MOST}")
     if after is not None:
@@ -84,23 +63,10 @@ def list_runs(
     with listing.snapshot(journal) as connection:
         heads = listing.page(journal, connection, where, limit=limit + 1)
         shown = heads[:limit]
-        ids = [head.run_id for head in shown]
-        work = _by_run(listing.open_work(journal, connection, [head.run_id for head in shown if head.ended_at is None]))
-        endings = listing.endings(journal, connection, [head.run_id for head in shown if head.ended_at is not None])
-        done = listing.progress(journal, connection, ids)
-        sizes = listing.sizes(journal, connection, {head.definition for head in shown})
+        looks = looks_of(journal, connection, shown)
         now = attempts.clock(journal, connection)
-    tails = short_ids(ids)
-    rows = tuple(
-        _row(
-            head,
-            tails[head.run_id],
-            work.get(head.run_id, ()),
-            endings.get(head.run_id),
-            (done.get(head.run_id, 0), sizes.get(head.definition, 0)),
-        )
-        for head in shown
-    )
+    tails = short_ids([head.run_id for head in shown])
+    rows = tuple(row_of(look, tails[look.head.run_id], now) for look in looks)
     return RunPage(rows, _cursor(shown[-1]) if len(heads) > limit else None, now)
 
 
@@ -135,17 +101,13 @@ def short_ids(ids: Sequence[UUID], digits: int = SHORT) -> dict[UUID, str]:
     return {each: each.hex[-digits:] for each in ids}
 
 
-def work_of(row: Any) -> Work:
-    """The part of an attempt row that its state depends on."""
-    return Work(row.due_at, row.attempt, row.lost, row.lease_until if row.claimed else None)
-
-
-def _where(*, workflow: Any, status: Any, open_: Any, since: Any) -> dict[str, Any]:
+def _where(*, workflow: Any, partition: Any, status: Any, open_: Any, since: Any) -> dict[str, Any]:
     where: dict[str, Any] = {}
-    if workflow is not None:
-        if not isinstance(workflow, str):
-            raise InvalidArgument("workflow", "is the name of a workflow, as text")
-        where["workflow"] = workflow
+    for argument, name in (("workflow", workflow), ("partition", partition)):
+        if name is not None and not isinstance(name, str):
+            raise InvalidArgument(argument, f"is the name of a {argument}, as text")
+        if name is not None:
+            where[argument] = name
     if open_ is not None and not isinstance(open_, bool):
         raise InvalidArgument("open", "is true or false")
     if status is not None or open_ is not None:
@@ -163,61 +125,7 @@ def _statuses(status: Any, open_: Any) -> set[RunStatus]:
     if not all(isinstance(each, str) and each in known for each in given):
         raise InvalidArgument("status", "is not a run's status", hint=f"known: {', '.join(RunStatus)}")
     asked = {RunStatus(each) for each in given}
-    return asked if open_ is None else {each for each in asked if (each is RunStatus.RUNNING) == open_}
-
-
-def _row(head: Any, short_id: str, work: Sequence[Any], ending: Any, progress: tuple[int, int]) -> RunRow:
-    states = [
-        (state_of_step(Standing(NodeStatus.OPEN, work_of(row), run_is_open=True, now=row.now)), row) for row in work
-    ]
-    state = state_of_run(head.status, (each for each, _ in states))
-    first = next((row for each, row in states if each is state), None)
-    return RunRow(
-        id=head.run_id,
-        short_id=short_id,
-        workflow=head.workflow,
-        version=head.version,
-        trigger=head.trigger,
-        key=head.key,
-        status=RunStatus(head.status),
-        state=state,
-        where=_whereabouts(first, state, len(work)) if first is not None else _end(ending),
-        done=progress[0],
-        steps=progress[1],
-        queue=head.queue,
-        priority=head.priority,
-        attributes=head.attributes or {},
-        started_at=head.started_at,
-        updated_at=head.updated_at,
-        ended_at=head.ended_at,
-        revision=head.rev,
-    )
-
-
-def _whereabouts(row: Any, state: State, at_once: int) -> str:
-    others = f" +{at_once - 1}" if at_once > 1 else ""
-    about = {
-        State.RUNNING: f"on {row.owner}",
-        State.STALLED: f"{row.owner} stopped renewing",
-        State.QUEUED: f"due on {row.queue}",
-        State.RETRYING: f"try {row.attempt} at {row.due_at:%H:%M:%S}",
-        State.WAITING: f"due {row.due_at:%Y-%m-%d %H:%M:%S}",
-    }
-    return f"{row.step}{others} · {about[state]}"
-
-
-def _end(ending: Any) -> str:
-    if ending is None:
-        return ""
-    first = (ending.message or "").partition("\n")[0]
-    return f"{ending.step} · {first}" if ending.step else first
-
-
-def _by_run(rows: Iterable[Any]) -> Mapping[UUID, list[Any]]:
-    found: dict[UUID, list[Any]] = {}
-    for row in rows:
-        found.setdefault(row.run_id, []).append(row)
-    return found
+    return asked if open_ is None else {each for each in asked if is_terminal(each) != open_}
 
 
 def _cursor(head: Any) -> str:

@@ -8,71 +8,57 @@ from uuid import UUID
 
 import msgspec
 
+from squidie.decide.course import DEADLINE, DRAIN, RUN_SCOPE
 from squidie.errors import CorruptHistory, RunNotFound
+from squidie.history.bodies import Cause, OpenKind, Origin, Undoing
 from squidie.history.canonical import plain
-from squidie.history.codec import decode
-from squidie.history.facts import (
-    TERMINAL,
-    AttemptCompleted,
-    AttemptDeadLettered,
-    AttemptExpired,
-    AttemptFailed,
-    AttemptReleased,
-    ErrorRecord,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunStarted,
-)
+from squidie.history.facts import RunStarted
+from squidie.history.fold import fold
 from squidie.history.lifecycle import RunStatus
-from squidie.history.run import NodeStatus, fold
-from squidie.journal import definitions, facts, listing
-from squidie.views.headline import headline
-from squidie.views.listing import SHORT, work_of
-from squidie.views.states import Standing, State, state_of_run, state_of_step
-from squidie.workflow.spec import Spec
+from squidie.history.run import NodeStatus
+from squidie.journal import facts, listing
+from squidie.views.commands import AcceptedCommand, commands_in
+from squidie.views.deadlines import DeadlineView, deadline_of
+from squidie.views.endings import compensation_of, ending_of, result_of
+from squidie.views.headline import Glance, headline
+from squidie.views.listing import SHORT
+from squidie.views.states import Reason, State, reason_of_run, state_of_end
+from squidie.views.steps import Scene, StepView, error_of, steps_of
+from squidie.views.told import account_of
+from squidie.workflow.spec import UNDO, Spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from sqlalchemy import Connection
 
-    from squidie.history.facts import Fact
     from squidie.history.run import Run
-    from squidie.journal.facts import Recorded
     from squidie.journal.store import Journal
-    from squidie.workflow.spec import Node
 
-_ENDS = tuple(fact.kind for fact in TERMINAL)
-_OF_A_STEP = (AttemptCompleted, AttemptFailed, AttemptDeadLettered, AttemptReleased, AttemptExpired)
+__all__ = ["RunSnapshot", "StepView", "TimerView", "UndoView", "error_of", "inspect_run", "result_of"]
 
 
-class StepView(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a run: where it stands, who is at it, how it ended.
-
-    `claims` counts those made on its latest attempt.
-    """
+class TimerView(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happens at a time without a worker; `deadline:charge`, `drain:run`, or the step that waits."""
 
     name: str
-    state: State
-    action: str
-    queue: str
-    attempt: int = 0
-    max_attempts: int = 1
-    claims: int = 0
-    lost: int = 0
-    owner: str | None = None
-    claimed_at: datetime | None = None
-    lease_until: datetime | None = None
-    due_at: datetime | None = None
-    error: dict[str, Any] | None = None
-    output: Any = None
-    settled_at: datetime | None = None
-    after: tuple[str, ...] = ()
+    due_at: datetime
+
+
+class UndoView(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run is undone, and why. `total` is None until what was running has ended."""
+
+    cause: Cause
+    reason: str | None
+    step: str | None
+    error: dict[str, Any] | None
+    done: int
+    total: int | None
 
 
 class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as people and programs are shown it; plain data, ready for JSON. `at` is the database's time of reading."""
+    """A run as people and programs are shown it; plain data, ready for JSON. `at` is the database's time of reading.
+
+    `compensation` says how the undo of an ended run went. `commands` are those it has accepted, its start first.
+    """
 
     id: UUID
     short_id: str
@@ -81,8 +67,13 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     definition: str
     trigger: str
     key: str | None
+    partition: str | None
+    starter: Any
+    replay_of: str | None
+    forked_from: Origin | None
     status: RunStatus
     state: State
+    reason: Reason | None
     headline: str
     queue: str
     priority: int
@@ -94,7 +85,12 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     payload: Any
     output: Any
     error: dict[str, Any] | None
+    compensation: Undoing
+    undo: UndoView | None
+    deadline: DeadlineView | None
     steps: tuple[StepView, ...]
+    timers: tuple[TimerView, ...]
+    commands: tuple[AcceptedCommand, ...]
     anomalies: tuple[str, ...]
     at: datetime
 
@@ -103,102 +99,83 @@ class _Reading(NamedTuple):
     """What one look at the journal brought."""
 
     head: Any
-    spec: Spec
-    run: Run
-    rows: Sequence[Recorded]
-    work: dict[str, Any]
+    started: RunStarted
+    scene: Scene
+    timers: tuple[TimerView, ...]
 
 
 def inspect_run(journal: Journal, run_id: UUID) -> RunSnapshot:
     """The run as it stands now. Raises `RunNotFound`."""
     with listing.snapshot(journal) as connection:
         reading = _read(journal, connection, run_id)
-    head, run = reading.head, reading.run
-    steps = tuple(_step(reading, node) for node in reading.spec.nodes)
-    state = state_of_run(run.status, (step.state for step in steps))
-    _, output, error = _ending(reading.rows[-1].fact, reading.spec, (row.fact for row in reading.rows))
-    started = next(row.fact for row in reading.rows if isinstance(row.fact, RunStarted))
+    head, scene, timers = reading.head, reading.scene, reading.timers
+    run, rows, steps = scene.run, scene.rows, steps_of(scene)
+    reason = reason_of_run(run.undo, (step.reason for step in steps)) if run.is_open else None
+    compensation, undo = compensation_of(rows[-1].fact), _undo(run)
+    state = state_of_end(run.status, compensation) if reason is None else reason.state
+    _, output, error = ending_of(rows[-1].fact, scene.spec, (row.fact for row in rows)) or (None, None, None)
+    drained_at, until = scene.account.timers.get(DRAIN), (head.started_at, head.ended_at, head.now)
+    glance = Glance(state, reason, steps, error, undo, compensation, drained_at, *until)
     return RunSnapshot(
-        id=head.run_id,
-        short_id=head.run_id.hex[-SHORT:],
-        workflow=head.workflow,
-        version=head.version,
-        definition=head.definition,
-        trigger=head.trigger,
-        key=head.key,
+        **_identity(reading),
         status=run.status,
         state=state,
-        headline=headline(state, steps, error, run_at=(head.started_at, head.ended_at, head.now)),
-        queue=head.queue,
-        priority=head.priority,
-        attributes=head.attributes or {},
-        started_at=head.started_at,
-        ended_at=head.ended_at,
-        revision=head.rev,
-        facts=len(reading.rows),
-        payload=plain(started.payload),
+        reason=reason,
+        headline=headline(glance),
         output=output,
         error=error,
+        compensation=compensation,
+        undo=undo,
+        deadline=deadline_of(
+            scene.spec.deadline, scene.account.timers.get(f"{DEADLINE}{RUN_SCOPE}"), head.ended_at or head.now
+        ),
         steps=steps,
+        timers=timers,
+        commands=commands_in(rows),
         anomalies=run.anomalies,
         at=head.now,
     )
 
 
-def result_of(journal: Journal, run_id: UUID) -> tuple[str, Any, dict[str, Any] | None] | None:
-    """How the run ended: status, output and error; None while it is open. Raises `RunNotFound`.
-
-    A waiting caller asks this again and again: it is cheap.
-    """
-    with journal.reading() as connection:
-        status = listing.status(journal, connection, run_id)
-        if status is None:
-            raise RunNotFound(run_id)
-        if status == RunStatus.RUNNING:
-            return None
-        row = listing.terminal(journal, connection, run_id, _ENDS)
-        if row is None:
-            raise CorruptHistory(f"run {run_id} is {status}, and no fact says so", details={"run_id": str(run_id)})
-        fact = decode(row.kind, row.body)
-        if not (isinstance(fact, RunCompleted) and fact.leaves):
-            return _ending(fact, None, ())
-        spec = definitions.find(journal, connection, listing.definition(journal, connection, run_id))
-        leaves = [node.name for node in spec.nodes if node.output_name in fact.leaves]
-        done = [decode("attempt_completed", body) for body in listing.done(journal, connection, run_id, leaves)]
-    return _ending(fact, spec, done)
-
-
-def error_of(record: ErrorRecord, step: str | None = None) -> dict[str, Any]:
-    """A recorded failure as plain data, what is unknown left out."""
-    found: dict[str, Any] = msgspec.to_builtins(record)
-    return {"step": step, **found} if step else found
-
-
-def _ending(fact: Fact, spec: Spec | None, before: Iterable[Fact]) -> tuple[str, Any, dict[str, Any] | None]:
-    match fact:
-        case RunCompleted():
-            return (
-                RunStatus.COMPLETED.value,
-                _leaves(fact, spec, before) if fact.leaves and spec else plain(fact.output),
-                None,
-            )
-        case RunFailed():
-            return RunStatus.FAILED.value, None, error_of(fact.error, fact.step)
-        case RunCancelled():
-            return RunStatus.CANCELLED.value, None, {"kind": "cancelled", "message": fact.reason}
-        case _:
-            return RunStatus.RUNNING.value, None, None
-
-
-def _leaves(fact: RunCompleted, spec: Spec, before: Iterable[Fact]) -> Any:
-    """An output that was too large to be said twice, from the facts of its steps."""
-    names = {node.name: node.output_name for node in spec.nodes if node.output_name in fact.leaves}
-    found = {
-        names[each.step]: plain(each.output)
-        for each in before
-        if isinstance(each, AttemptCompleted) and each.step in names
+def _identity(reading: _Reading) -> dict[str, Any]:
+    """Which run it is, and where it came from."""
+    head, started = reading.head, reading.started
+    return {
+        "id": head.run_id,
+        "short_id": head.run_id.hex[-SHORT:],
+        "workflow": head.workflow,
+        "version": head.version,
+        "definition": head.definition,
+        "trigger": head.trigger,
+        "key": head.key,
+        "partition": started.partition,
+        "starter": started.by.actor if started.by is not None else None,
+        "replay_of": started.replay_of,
+        "forked_from": started.forked_from,
+        "queue": head.queue,
+        "priority": head.priority,
+        "attributes": head.attributes or {},
+        "started_at": head.started_at,
+        "ended_at": head.ended_at,
+        "revision": head.rev,
+        "facts": len(reading.scene.rows),
+        "payload": plain(started.payload),
     }
-    return next(iter(found.values())) if len(fact.leaves) == 1 else found
+
+
+def _undo(run: Run) -> UndoView | None:
+    undo = run.undo
+    if undo is None:
+        return None
+    undone = sum(node.status is NodeStatus.DONE for name, node in run.nodes.items() if name.startswith(UNDO))
+    return UndoView(
+        cause=undo.cause,
+        reason=undo.reason,
+        step=undo.step,
+        error=error_of(undo.error) if undo.error is not None else None,
+        done=undone,
+        total=len(undo.order) if undo.order is not None else None,
+    )
 
 
 def _read(journal: Journal, connection: Connection, run_id: UUID) -> _Reading:
@@ -214,52 +191,9 @@ def _read(journal: Journal, connection: Connection, run_id: UUID) -> _Reading:
         raise CorruptHistory(
             f"the history of run {run_id} does not begin with its start", details={"run_id": str(run_id), "seq": 1}
         )
-    work = {row.step: row for row in listing.open_work(journal, connection, [run_id])}
-    return _Reading(head, Spec.from_json(head.spec), fold((row.at, row.fact) for row in rows), rows, work)
-
-
-def _step(reading: _Reading, node: Node) -> StepView:
-    reached = reading.run.nodes.get(node.name)
-    row = reading.work.get(node.name)
-    standing = Standing(
-        reached.status if reached else None, work_of(row) if row else None, reading.run.is_open, reading.head.now
-    )
-    view = StepView(
-        name=node.name,
-        state=state_of_step(standing),
-        action=node.action,
-        queue=row.queue if row else node.queue or reading.head.queue,
-        max_attempts=node.retry.max_attempts if node.retry else 1,
-        after=tuple(dict.fromkeys(edge.source for edge in reading.spec.incoming[node.name])),
-    )
-    if reached is None or reached.status is NodeStatus.SKIPPED:
-        return view
-    view = msgspec.structs.replace(
-        view, attempt=reached.attempt, claims=reached.claims, lost=reached.lost, **_told(reading, node.name)
-    )
-    if row is None:
-        return view
-    claims = reached.claims + bool(row.claimed)
-    return msgspec.structs.replace(
-        view, claims=claims, due_at=row.due_at, owner=row.owner, claimed_at=row.claimed_at, lease_until=row.lease_until
-    )
-
-
-def _told(reading: _Reading, step: str) -> dict[str, Any]:
-    """What the facts say of a step: its last error while it has none better, its output, who settled it and when."""
-    told: dict[str, Any] = {}
-    for row in reading.rows:
-        fact = row.fact
-        if not isinstance(fact, _OF_A_STEP) or fact.step != step:
-            continue
-        match fact:
-            case AttemptCompleted():
-                told |= {"output": plain(fact.output), "settled_at": row.at, "error": None}
-                told |= {"owner": fact.claim.owner, "claimed_at": fact.claim.claimed_at}
-            case AttemptFailed():
-                told |= {"error": error_of(fact.error)}
-                if not fact.opens or fact.disposition != "retried":
-                    told |= {"settled_at": row.at, "owner": fact.claim.owner, "claimed_at": fact.claim.claimed_at}
-            case AttemptDeadLettered():
-                told |= {"error": error_of(fact.error), "settled_at": row.at}
-    return told
+    open_rows = listing.open_work(journal, connection, [run_id])
+    work = {row.step: row for row in open_rows if row.kind != OpenKind.TIMER}
+    timers = tuple(TimerView(name=row.step, due_at=row.due_at) for row in open_rows if row.kind == OpenKind.TIMER)
+    run = fold((row.at, row.fact) for row in rows)
+    scene = Scene(Spec.from_json(head.spec), run, rows, work, account_of(rows), head.ended_at, head.now)
+    return _Reading(head, rows[0].fact, scene, timers)

@@ -1,7 +1,7 @@
 """The words for where a step or a run stands: derived from rows and the clock, never stored.
 
 A live lease is *running*; a lease that is over is *stalled*, whatever a label may say. The rules are a tuple: the first
-that holds gives the state.
+that holds gives the state of a step and, while it is open, the reason; an open run shows the first of its reasons.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from squidie.history.lifecycle import RunStatus
+from squidie.history.bodies import Undoing
+from squidie.history.lifecycle import RunStatus, is_terminal
 from squidie.history.run import NodeStatus
+from squidie.workflow.vocabulary import NodeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
+
+    from squidie.history.run import NodeRun, Undo
 
 
 class State(StrEnum):
@@ -25,9 +29,11 @@ class State(StrEnum):
     RUNNING = "running"
     WAITING = "waiting"
     RETRYING = "retrying"
+    PAUSED = "paused"
     STALLED = "stalled"
     COMPLETED = "completed"
     FAILED = "failed"
+    COMPENSATED = "compensated"
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
 
@@ -53,66 +59,164 @@ _SIGNS = {
     State.RUNNING: ("◐", "[>]"),
     State.WAITING: ("◷", "[~]"),
     State.RETRYING: ("↻", "[r]"),
+    State.PAUSED: ("⏸", "[!]"),
     State.STALLED: ("⚠", "[?]"),
     State.COMPLETED: ("✓", "[x]"),
     State.FAILED: ("✕", "[F]"),
+    State.COMPENSATED: ("↩", "[c]"),
     State.CANCELLED: ("⊖", "[-]"),
     State.SKIPPED: ("⊘", "[/]"),
 }
 
 
+class Reason(StrEnum):
+    """Why something open stands where it does, the most pressing first."""
+
+    ANOMALY = "anomaly"
+    DEAD_LETTERED = "dead_lettered"
+    COMPENSATION_STUCK = "compensation_stuck"
+    NEEDS_APPROVAL = "needs_approval"
+    NEEDS_RESUME = "needs_resume"
+    VERSION_MISMATCH = "version_mismatch"
+    LEASE_EXPIRED = "lease_expired"
+    DRAINING = "draining"
+    COMPENSATING = "compensating"
+    RUNNING = "running"
+    QUEUED = "queued"
+    RETRY_BACKOFF = "retry_backoff"
+    DEFERRED = "deferred"
+    WAITING_SIGNAL = "waiting_signal"
+    WAITING_TIMER = "waiting_timer"
+
+    @property
+    def state(self) -> State:
+        """The state in which it is shown."""
+        return _STATES[self]
+
+
+_STATES = {
+    Reason.ANOMALY: State.STALLED,
+    Reason.DEAD_LETTERED: State.STALLED,
+    Reason.COMPENSATION_STUCK: State.STALLED,
+    Reason.NEEDS_APPROVAL: State.PAUSED,
+    Reason.NEEDS_RESUME: State.PAUSED,
+    Reason.VERSION_MISMATCH: State.STALLED,
+    Reason.LEASE_EXPIRED: State.STALLED,
+    Reason.DRAINING: State.RUNNING,
+    Reason.COMPENSATING: State.RUNNING,
+    Reason.RUNNING: State.RUNNING,
+    Reason.QUEUED: State.QUEUED,
+    Reason.RETRY_BACKOFF: State.RETRYING,
+    Reason.DEFERRED: State.WAITING,
+    Reason.WAITING_SIGNAL: State.WAITING,
+    Reason.WAITING_TIMER: State.WAITING,
+}
+_RANK = {reason: rank for rank, reason in enumerate(Reason)}
+
+
 class Work(NamedTuple):
-    """One open attempt as its row shows it."""
+    """One open attempt as its row shows it; `unserved`: workers are alive, and none of them has its callable."""
 
     due_at: datetime
     attempt: int = 1
     lost: int = 0
     lease_until: datetime | None = None
+    unserved: bool = False
 
 
 class Standing(NamedTuple):
     """What the state of a step depends on.
 
-    `node` is None where the graph has not reached it, `work` where no attempt is open.
+    `node` is None where the graph has not reached it, `work` where no attempt is open. `is_undo`: it undoes another
+    step; `undone`: it was undone itself.
     """
 
-    node: NodeStatus | None
+    node: NodeRun | None
     work: Work | None
     run_is_open: bool
     now: datetime
+    is_undo: bool = False
+    undone: bool = False
 
 
 def state_of_step(standing: Standing) -> State:
     """The state that the first rule gives."""
-    return next(state for holds, state in STEP_RULES if holds(standing))
+    found = next(found for holds, found in RULES if holds(standing))
+    return found.state if isinstance(found, Reason) else found
 
 
-def state_of_run(status: str, steps: Iterable[State]) -> State:
-    """An ended run shows how it ended; an open one the most telling of its steps' states."""
-    if status != RunStatus.RUNNING:
-        return State(status)
-    present = set(steps)
-    return next((state for state in OPEN_ORDER if state in present), State.STALLED)
+def reason_of_step(standing: Standing) -> Reason | None:
+    """Why an open step stands where it does; None for one that is not open."""
+    found = next(found for holds, found in RULES if holds(standing))
+    return found if isinstance(found, Reason) else None
+
+
+def reason_of_run(undo: Undo | None, reasons: Iterable[Reason | None]) -> Reason:
+    """The most pressing reason of an open run. One that owes nothing contradicts itself."""
+    found = {reason for reason in reasons if reason is not None}
+    if undo is not None:
+        found.add(Reason.DRAINING if undo.order is None else Reason.COMPENSATING)
+    return min(found, key=_RANK.__getitem__, default=Reason.ANOMALY)
+
+
+def state_of_end(status: RunStatus, compensation: Undoing) -> State:
+    """An ended run shows how it ended; a failed one whose undo has finished is compensated."""
+    if status is RunStatus.FAILED and compensation is Undoing.FINISHED:
+        return State.COMPENSATED
+    return State(status.value) if is_terminal(status) else State.STALLED
 
 
 def _not_reached(standing: Standing) -> bool:
     return standing.node is None
 
 
+def _undone(standing: Standing) -> bool:
+    return standing.undone
+
+
 def _done(standing: Standing) -> bool:
-    return standing.node is NodeStatus.DONE
+    return _is(standing, NodeStatus.DONE)
 
 
 def _failed(standing: Standing) -> bool:
-    return standing.node is NodeStatus.FAILED
+    return _is(standing, NodeStatus.FAILED, NodeStatus.TOLERATED)
 
 
 def _skipped(standing: Standing) -> bool:
-    return standing.node is NodeStatus.SKIPPED
+    return _is(standing, NodeStatus.SKIPPED)
 
 
 def _withdrawn(standing: Standing) -> bool:
-    return not standing.run_is_open
+    return not standing.run_is_open or _is(standing, NodeStatus.WITHDRAWN)
+
+
+def _stuck(standing: Standing) -> bool:
+    return standing.is_undo and _is(standing, NodeStatus.PARKED)
+
+
+def _parked(standing: Standing) -> bool:
+    return _is(standing, NodeStatus.PARKED)
+
+
+def _asks(standing: Standing) -> bool:
+    return _waits_as(standing, NodeKind.APPROVAL)
+
+
+def _halts(standing: Standing) -> bool:
+    return _waits_as(standing, NodeKind.PAUSE)
+
+
+def _listens(standing: Standing) -> bool:
+    return _waits_as(standing, NodeKind.EVENT)
+
+
+def _sleeps(standing: Standing) -> bool:
+    return _waits_as(standing, NodeKind.WAIT)
+
+
+def _rowless(standing: Standing) -> bool:
+    """An open step without a row: nobody is at it, and nobody ever will be."""
+    return standing.work is None
 
 
 def _held(standing: Standing) -> bool:
@@ -120,13 +224,23 @@ def _held(standing: Standing) -> bool:
     return work is not None and work.lease_until is not None and work.lease_until > standing.now
 
 
-def _unheld(standing: Standing) -> bool:
-    """A lease that is over, or an open step without a row: nobody is at it, and a fact has yet to say so."""
-    return standing.work is None or standing.work.lease_until is not None
+def _expired(standing: Standing) -> bool:
+    """A lease that is over: nobody is at it, and a fact has yet to say so."""
+    return standing.work is not None and standing.work.lease_until is not None
+
+
+def _unserved(standing: Standing) -> bool:
+    return standing.work is not None and standing.work.unserved
 
 
 def _due(standing: Standing) -> bool:
     return standing.work is not None and standing.work.due_at <= standing.now
+
+
+def _put_off(standing: Standing) -> bool:
+    """Its last claim ended because the step asked to be called later."""
+    node = standing.node
+    return node is not None and node.history.deferred > 0 and node.claims > node.lost
 
 
 def _tried_before(standing: Standing) -> bool:
@@ -137,19 +251,34 @@ def _otherwise(_standing: Standing) -> bool:
     return True
 
 
-STEP_RULES: tuple[tuple[Callable[[Standing], bool], State], ...] = (
+def _is(standing: Standing, *statuses: NodeStatus) -> bool:
+    return standing.node is not None and standing.node.status in statuses
+
+
+def _waits_as(standing: Standing, kind: NodeKind) -> bool:
+    return standing.node is not None and standing.node.waiting is not None and standing.node.waiting.kind is kind
+
+
+RULES: tuple[tuple[Callable[[Standing], bool], State | Reason], ...] = (
     (_not_reached, State.NOT_STARTED),
+    (_undone, State.COMPENSATED),
     (_done, State.COMPLETED),
     (_failed, State.FAILED),
     (_skipped, State.SKIPPED),
     (_withdrawn, State.CANCELLED),
-    (_held, State.RUNNING),
-    (_unheld, State.STALLED),
-    (_due, State.QUEUED),
-    (_tried_before, State.RETRYING),
-    (_otherwise, State.WAITING),
+    (_stuck, Reason.COMPENSATION_STUCK),
+    (_parked, Reason.DEAD_LETTERED),
+    (_asks, Reason.NEEDS_APPROVAL),
+    (_halts, Reason.NEEDS_RESUME),
+    (_listens, Reason.WAITING_SIGNAL),
+    (_sleeps, Reason.WAITING_TIMER),
+    (_rowless, Reason.ANOMALY),
+    (_held, Reason.RUNNING),
+    (_expired, Reason.LEASE_EXPIRED),
+    (_unserved, Reason.VERSION_MISMATCH),
+    (_due, Reason.QUEUED),
+    (_put_off, Reason.DEFERRED),
+    (_tried_before, Reason.RETRY_BACKOFF),
+    (_otherwise, Reason.WAITING_TIMER),
 )
-"""The first rule that holds gives the state of a step."""
-
-OPEN_ORDER = (State.STALLED, State.RUNNING, State.QUEUED, State.RETRYING, State.WAITING)
-"""Which of its open steps' states an open run shows."""
+"""The first rule that holds says where a step stands: its state, or while it is open the reason."""

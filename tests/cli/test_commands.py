@@ -96,7 +96,7 @@ def test_a_file_of_lines_starts_a_run_for_each_and_a_bad_line_harms_only_itself(
         (["start", "Single", "--priority", "1000"], 2, "from 0 (most urgent) to 999"),
         (["start", "Single", "--queue", "no spaces"], 2, "queue: letters, digits"),
         (["ls", "colour:red"], 2, "there is no filter 'colour'"),
-        (["ls", "status:open"], 2, "known: running, completed"),
+        (["ls", "status:open"], 2, "known: running, paused"),
         (["ls", "--after", "x"], 2, "is not a cursor"),
         (["show", "abc"], 2, "last four hex digits"),
         (["show", "abcdef"], 3, "there is no run abcdef"),
