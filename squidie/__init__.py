@@ -37,7 +37,7 @@ from squidie.workflow import (
 )
 
 if TYPE_CHECKING:
-    from squidie.runtime import Run, Squidie
+    from squidie.runtime import Partition, Preview, Run, Signal, Squidie, signal_from
     from squidie.settings import Settings
 
 __all__ = [
@@ -47,10 +47,13 @@ __all__ = [
     "Defer",
     "Fail",
     "LeaseLost",
+    "Partition",
+    "Preview",
     "Retry",
     "RetryLater",
     "Run",
     "Settings",
+    "Signal",
     "Squidie",
     "StepContext",
     "TimedOut",
@@ -64,13 +67,17 @@ __all__ = [
     "log",
     "manual",
     "pause",
+    "signal_from",
     "step",
     "to_spec",
     "validate_spec",
     "wait",
 ]
 
-_LATER = {"Run": "squidie.runtime", "Settings": "squidie.settings", "Squidie": "squidie.runtime"}
+_LATER = {
+    **dict.fromkeys(("Partition", "Preview", "Run", "Signal", "Squidie", "signal_from"), "squidie.runtime"),
+    "Settings": "squidie.settings",
+}
 
 
 def __getattr__(name: str) -> Any:

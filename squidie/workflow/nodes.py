@@ -27,7 +27,7 @@ from squidie.workflow.spec import (
     Recovery,
 )
 from squidie.workflow.spec import Compensate as PlainCompensate
-from squidie.workflow.tasks import declared
+from squidie.workflow.tasks import declared, is_task
 from squidie.workflow.values import to_plain
 
 if TYPE_CHECKING:
@@ -103,6 +103,9 @@ def _coroutines(steps: Mapping[str, Step], actions: dict[str, Action]) -> Iterat
     for name, action in actions.items():
         if action.is_async and steps[name].options.get("transactional"):
             said = "a coroutine cannot use the transaction's session: write a plain function"
+            yield Issue(f"steps.{name}.transactional", "invalid_transactional", said)
+        elif is_task(action.function) and steps[name].options.get("transactional"):
+            said = "a task is run by its delivery, outside of the transaction: write a plain function"
             yield Issue(f"steps.{name}.transactional", "invalid_transactional", said)
 
 

@@ -217,6 +217,21 @@ def test_a_coroutine_has_no_transaction():
     assert refused(step(later, transactional=True)) == {("..transactional", "invalid_transactional")}
 
 
+class Charge:
+    """A task, as Celery's are."""
+
+    name = "shop.charge"
+
+    def run(self): ...
+
+    def __call__(self): ...
+
+
+def test_a_task_of_its_own_delivery_has_no_transaction():
+    """18.17: plain functions only."""
+    assert refused(step(Charge(), transactional=True)) == {("..transactional", "invalid_transactional")}
+
+
 def test_what_is_wrong_with_a_duration_is_said_in_the_words_of_durations():
     with pytest.raises(InvalidSpec, match='"4h30m"'):
         declare(wait("a while"))
