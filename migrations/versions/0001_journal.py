@@ -66,6 +66,9 @@ begin
 end $$;
 create trigger facts_are_insert_only before update or truncate on facts
     for each statement execute function refuse_change();
+create trigger facts_are_not_deleted before delete on facts
+    for each statement when (coalesce(current_setting('squidie.retiring', true), '') = '')
+    execute function refuse_change();
 create trigger facts_are_kept before delete on facts
     for each row when (current_setting('squidie.retiring', true) is distinct from old.run_id::text)
     execute function refuse_change();  -- `retire` alone says which run it removes

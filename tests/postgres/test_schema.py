@@ -61,7 +61,7 @@ def test_facts_cannot_be_overwritten_by_an_upsert(squidie):
         "update {s}.attempts set priority = -1",
         "update {s}.attempts set attempt = 0",
         "update {s}.attempts set claim_id = gen_random_uuid()",
-        "update {s}.attempts set kind = 'timer'",
+        "update {s}.attempts set kind = 'alarm'",
         "insert into {s}.facts values (gen_random_uuid(), 0, 'x', now(), '{}', '')",
         "insert into {s}.facts values (gen_random_uuid(), 1, 'x', now(), '{}', 'short')",
     ],
@@ -96,7 +96,7 @@ def test_there_are_no_other_tables(squidie):
 @pytest.mark.parametrize("name", CHECKS)
 def test_the_check_in_code_is_the_check_in_the_database(squidie, name):
     """As Postgres itself writes both."""
-    table = name.split("_")[0]
+    table = next(table for table in metadata.tables if name.startswith(f"{table}_"))
     definition = (
         "select pg_get_constraintdef(oid) from pg_constraint where conname = '{}' and conrelid = '{}'::regclass"
     )
@@ -113,7 +113,9 @@ def test_the_check_in_code_is_the_check_in_the_database(squidie, name):
 def test_leases_and_due_rows_have_their_partial_indexes(squidie):
     found = dict(query(squidie, "select indexname, indexdef from pg_indexes where schemaname = 'squidie'"))
 
-    assert found["attempts_due"].endswith("(queue, priority, due_at, run_id, step) WHERE (claim_id IS NULL)")
+    due = "(queue, priority, due_at, run_id, step) WHERE ((claim_id IS NULL) AND (kind <> 'timer'::text))"
+    assert found["attempts_due"].endswith(due)
+    assert found["attempts_timers"].endswith("(due_at) WHERE (kind = 'timer'::text)")
     assert found["attempts_lease"].endswith("(lease_until) WHERE (claim_id IS NOT NULL)")
 
 
