@@ -1,6 +1,6 @@
 # Every target prepares what it needs: .venv, from PyPI, once, and again when pyproject.toml changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench check clean
+.PHONY: help setup demo test smoke lint bench check clean
 
 export SQUIDIE_PYTHON
 PYTHON := .venv/bin/python
@@ -20,6 +20,9 @@ demo: setup ## watch a workflow survive kill -9, on real services started just f
 test: setup ## run the tests, on a private Postgres and Redis
 	@$(if $(ARGS),,$(PYTHON) -m pytest -q tests/pure/history tests/pure/decide $(EVERY_BRANCH))
 	@$(PYTHON) -m pytest $(ARGS)
+
+smoke: setup ## play every reference workflow once, on a PostgreSQL started just for it
+	@$(PYTHON) -m examples.reference.smoke
 
 lint: setup ## ruff, mypy, the import contracts, the budgets, the code in the docs
 	@$(PYTHON) -m ruff check .
