@@ -21,6 +21,8 @@ from squidie.migrate import IDENTIFIER, engine_of, head, unreachable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy.pool import ConnectionPoolEntry
+
 LOCK_NOT_AVAILABLE = "55P03"
 _GAVE_WAY = ("40001", "57014")  # a snapshot that is too old, a statement that took too long
 _AWAY = ("57P", "08", "53", "58", "XX")  # shutdown, connection, resources, system
@@ -51,13 +53,26 @@ class Journal:
             raise InvalidConfig(
                 f"Squidie needs psycopg 3, this engine uses {self.engine.dialect.driver}", hint="postgresql+psycopg://…"
             )
+        self._closed = False
         event.listen(self.engine, "connect", self._connected)
+        if self.owns_engine:
+            event.listen(self.engine, "checkin", self._given_back)
 
     def _connected(self, raw: Any, _record: object) -> None:
-        if self._session:
+        if not self._session:
+            return
+        try:
             before, raw.autocommit = raw.autocommit, True
             raw.execute(self._session)
             raw.autocommit = before
+        except BaseException:
+            raw.close()  # nobody else knows of it yet, and nobody would close it
+            raise
+
+    def _given_back(self, _raw: Any, record: ConnectionPoolEntry) -> None:
+        """A thread that outlived `close` is done with its connection: nobody will close the pool once more."""
+        if self._closed:
+            record.invalidate()
 
     def sql(self, template: str) -> TextClause:
         """The statement for this journal's schema."""
@@ -103,6 +118,7 @@ class Journal:
     def close(self) -> None:
         """Let go of the connections, where they are ours."""
         if self.owns_engine:
+            self._closed = True
             self.engine.dispose()
 
 
