@@ -55,9 +55,25 @@ def declared(call: Any) -> dict[str, Any]:
     """The options that this callable brings along: `retry`, `queue`, `timeout`, `grace`. A plain function has none."""
     if not is_task(call):
         return {}
-    queue = getattr(call, "queue", None)
-    found = {"retry": _retry(call), "queue": queue if isinstance(queue, str) else None, **_limits(call)}
+    found = {"retry": _retry(call), "queue": _queue(call), **_limits(call)}
     return {option: value for option, value in found.items() if value is not None}
+
+
+def _queue(task: Any) -> str | None:
+    """The queue that the task names, or that its app's routes give to a task of this name, as for a plain call.
+
+    A router that wants to see arguments is asked without any, and passed over if it cannot answer so.
+    """
+    named = getattr(task, "queue", None)
+    if named is None:
+        router = getattr(getattr(getattr(task, "app", None), "amqp", None), "router", None)
+        try:
+            route = router.lookup_route(task.name, (), {}, {}, task) if router is not None else None
+        except Exception:  # noqa: BLE001 - a host's own code
+            return None
+        named = route.get("queue") if isinstance(route, dict) else None
+    named = getattr(named, "name", named)
+    return named if isinstance(named, str) else None
 
 
 def _retry(task: Any) -> Policy | None:

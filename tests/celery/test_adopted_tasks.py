@@ -425,6 +425,29 @@ def test_the_policy_in_the_spec_is_for_people():
     assert declared(slow) == {"timeout": 0.2, "grace": 4.8}
 
 
+@pytest.mark.parametrize(
+    ("routes", "queue"),
+    [
+        ({"shop.resize": {"queue": "images"}}, "images"),
+        ({"shop.*": "pictures"}, "pictures"),
+        ([lambda name, args, kwargs, options, task=None, **_: {"queue": "byhand"}], "byhand"),
+        ([lambda name, args, kwargs, options, task=None, **_: {"queue": args[0]}], None),
+        ({"else.*": "elsewhere"}, None),
+        (None, None),
+    ],
+)
+def test_a_task_goes_where_the_routes_of_its_app_send_it(routes, queue):
+    """1.24: a router that needs arguments is not asked; a queue of the task's own goes before."""
+    app = Celery("shop", set_as_current=False, broker="memory://")
+    app.conf.task_routes = routes
+
+    @app.task(name="shop.resize")
+    def resize(width):
+        return width
+
+    assert declared(resize).get("queue") == queue
+
+
 def own(ctx: StepContext) -> None:
     """A function is no task."""
 
