@@ -11,12 +11,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from examples.reference import tasks
+from examples.reference import ledger, tasks
 from examples.reference.workflows import (
     ALL,
     CancellableWait,
     DailyDigest,
     DependencyRecovery,
+    LocalLedgerCheckout,
     ManualApproval,
     ManualPause,
     PaymentRecovery,
@@ -148,7 +149,29 @@ def retried(squidie: Squidie) -> str:
     return "failed once, and completed with the second attempt"
 
 
-SCENARIOS = (both_routes, replayed, approved_and_rejected, resumed, joined, undone, digested, cancelled, retried)
+def in_the_books(squidie: Squidie) -> str:
+    """The shop's row and the step's outcome are there together, or neither is."""
+    ledger.prepare(squidie.engine)
+    shop = Squidie(squidie.engine, workflows=[LocalLedgerCheckout], settings={"step_role": ledger.ROLE})
+    kept = play(shop, LocalLedgerCheckout, {"order_id": 1, "cents": 500})
+    lost = play(shop, LocalLedgerCheckout, {"order_id": 2, "cents": 700, "fails": True})
+    assert (kept.snapshot().status, lost.snapshot().status) == ("completed", "failed")
+    assert ledger.booked(squidie.engine) == [(1, 500)]
+    return "a row of the shop's was committed with its step, and rolled back with one that failed"
+
+
+SCENARIOS = (
+    both_routes,
+    replayed,
+    approved_and_rejected,
+    resumed,
+    joined,
+    undone,
+    digested,
+    cancelled,
+    retried,
+    in_the_books,
+)
 
 
 def smoke(squidie: Squidie) -> list[dict[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import text
+
 from squidie import Fail, StepContext
 
 UNDONE: list[str] = []
@@ -92,3 +94,12 @@ def fail_once(ctx: StepContext) -> str:
     if ctx.attempt == 1:
         raise ConnectionError("not yet")
     return f"attempt {ctx.attempt}"
+
+
+def book(ctx: StepContext, order_id: int, cents: int, *, fails: bool = False) -> dict[str, int]:
+    """A row of the shop's ledger, in one commit with the step's outcome; `fails` after it was written."""
+    row = {"order_id": order_id, "cents": cents, "key": ctx.idempotency_key}
+    ctx.session.execute(text("insert into ledger values (:order_id, :cents, :key)"), row)
+    if fails:
+        raise Fail("the till is closed", code="till_closed")
+    return {"booked": cents}

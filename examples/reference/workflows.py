@@ -101,6 +101,17 @@ class RetryVerification(Workflow):
     attempt = step(tasks.fail_once, retry=Retry(3, min=0.01, backoff="fixed"))
 
 
+class LocalLedgerCheckout(Workflow):
+    """A row of the shop's, and the outcome of the step that wrote it, in one commit."""
+
+    triggers = (manual("checkout"),)
+
+    book = step(tasks.book, transactional=True)
+    told = log("it is in the books")
+
+    flow = book >> told
+
+
 ALL = (
     PaymentRecovery,
     ManualApproval,
@@ -111,3 +122,5 @@ ALL = (
     CancellableWait,
     RetryVerification,
 )
+
+"""Those that any runtime can play; `LocalLedgerCheckout` needs one with a role for its steps."""
