@@ -99,16 +99,21 @@ def run(reading: Reading, workflow: str, *, source: str | None, timeout: str | N
 @click.command()
 @click.argument("runs", metavar="ID...", nargs=-1, required=True)
 @click.option("--reason", required=True, help="Why; it is kept in the journal.")
+@click.option("--compensate", is_flag=True, help="Undo first what has completed.")
+@click.option("--abandon-undo", is_flag=True, help="End runs that are being undone, and leave the rest of it.")
+@click.option("--as", "actor", metavar="WHO", help="Who says so; it is kept.")
 @read_command
-def cancel(reading: Reading, runs: tuple[str, ...], *, reason: str) -> None:
+def cancel(reading: Reading, runs: tuple[str, ...], *, compensate: bool, **given: Any) -> None:
     """End runs now. A step that is running learns of it; its outcome is not taken."""
     squidie = reading.setup.on_journal()
-    ended = [squidie.cancel(run_id, reason=reason).id for run_id in [reading.setup.find(each) for each in runs]]
+    found = [reading.setup.find(each) for each in runs]
+    ended = [squidie.cancel(run_id, compensate=compensate, source="cli", **given) for run_id in found]
     if reading.as_json:
-        reading.document("squidie.cancel/1", {"cancelled": [str(run_id) for run_id in ended]})
+        reading.document("squidie.cancel/1", {"cancelled": [str(run.id) for run in ended]})
         return
-    for run_id in ended:
-        reading.screen.print(f"[green]✓[/] {run_id.hex[-6:]} cancelled")
+    for run in ended:
+        became = "is undone, and then cancelled" if compensate and run.snapshot().ended_at is None else "cancelled"
+        reading.screen.print(f"[green]✓[/] {run.id.hex[-6:]} {became}")
 
 
 def _started(reading: Reading, workflow: str, source: str | None, given: dict[str, Any]) -> Run:
