@@ -1,19 +1,29 @@
-"""The page of promises is what the tests say, and every promise has one."""
+"""The pages of promises are what the tests say, and every promise has one."""
+
+import pytest
 
 from tests.support import criteria
 
 
-def test_every_promise_has_a_test_that_cites_it():
-    assert not criteria.missing(), "no test cites these: begin a docstring with the number"
+@pytest.mark.parametrize("page", criteria.PAGES, ids=lambda page: page.name)
+def test_every_promise_has_a_test_that_cites_it(page):
+    assert not page.missing(), "no test cites these: begin a docstring with the number"
 
 
-def test_the_page_of_promises_is_up_to_date():
-    shown = criteria.PAGE.read_text("utf-8")
-
-    assert shown == criteria.page(), "run: python -m tests.support.criteria"
+@pytest.mark.parametrize("page", criteria.PAGES, ids=lambda page: page.name)
+def test_the_page_of_promises_is_up_to_date(page):
+    assert page.path.read_text("utf-8") == page.text(), "run: python -m tests.support.criteria"
 
 
 def test_numbers_are_read_from_the_first_words_of_a_docstring():
     assert criteria.numbers("5.7, 5.10: the number stays.") == ["5.7", "5.10"]
     assert criteria.numbers("1.5 to 1.7 and 2.1: several.") == ["1.5", "1.6", "1.7", "2.1"]
+    assert criteria.numbers("B08 to B10, Q3: clauses.") == ["B08", "B09", "B10", "Q3"]
     assert criteria.numbers("A text about 5.7: no.") == []
+
+
+def test_a_promise_without_a_test_is_missed(monkeypatch):
+    cited = {number: tests for number, tests in criteria.cited().items() if number not in {"5.7", "B10"}}
+    monkeypatch.setattr(criteria, "cited", lambda: cited)
+
+    assert [page.missing() for page in criteria.PAGES] == [["5.7"], ["B10"]]

@@ -1,7 +1,7 @@
-"""Which test proves which promise: read from the first words of the tests' docstrings, written to a page of the docs.
+"""Which test proves which promise: read from the first words of the tests' docstrings, written to pages of the docs.
 
-A test cites by number: its docstring begins `5.7, 5.10: the attempt's number stays`. `python -m tests.support.criteria`
-writes the page.
+A test cites by number: its docstring begins `5.7, 5.10: the attempt's number stays`, or `B05, Q2: priority first`.
+`python -m tests.support.criteria` writes the pages.
 """
 
 from __future__ import annotations
@@ -10,32 +10,80 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-LIST = ROOT / "docs" / "reference" / "criteria.toml"
-PAGE = ROOT / "docs" / "reference" / "criteria.md"
-_ONE = r"(?:\d+\.\d+|[A-Z]+\d+)"  # a promise, or a fault or clause that stands elsewhere
-CITED = re.compile(rf"^({_ONE}(?:\s*(?:,|and|to)\s*{_ONE})*)\s*(?:[:.(]|$)")
-NUMBER = re.compile(r"\d+\.\d+")
+REFERENCE = ROOT / "docs" / "reference"
+SOURCES = ("tests/**/test_*.py", "squidie/testing/delivery.py", "evidence/**/*.py")
+"""Where proofs stand: the tests, the contract that adapters' tests derive from, the scenarios of the evidence."""
 
-HEAD = """# What is promised, and which test proves it
-
-Made from `criteria.toml` and from the tests that cite its numbers, by `python -m tests.support.criteria`.
-"""
+COMMAND = "python -m tests.support.criteria"
+ONE = r"(?:\d+\.\d+|[A-Z]\d+)"
+CITED = re.compile(rf"^({ONE}(?:\s*(?:,|and|to)\s*{ONE})*)\s*(?:[:.(]|$)")
+NUMBER = re.compile(ONE)
 
 
-def promises() -> dict[str, dict[str, str]]:
-    """Titles by number, by section."""
-    return tomllib.loads(LIST.read_text("utf-8"))
+class Page(NamedTuple):
+    """One list of promises and the page that is made from it."""
+
+    name: str
+    title: str
+
+    @property
+    def list(self) -> Path:
+        """The promises, by section."""
+        return REFERENCE / f"{self.name}.toml"
+
+    @property
+    def path(self) -> Path:
+        """The page."""
+        return REFERENCE / f"{self.name}.md"
+
+    def promises(self) -> dict[str, dict[str, str]]:
+        """Titles by number, by section."""
+        found = tomllib.loads(self.list.read_text("utf-8"))
+        found.pop("open", None)
+        return found
+
+    def open(self) -> list[str]:
+        """What the list itself says is not proved yet."""
+        return list(tomllib.loads(self.list.read_text("utf-8")).get("open", []))
+
+    def text(self) -> str:
+        """The page as it should stand."""
+        made = f"Made from `{self.name}.toml` and from the tests that cite its numbers, by `{COMMAND}`."
+        lines = [f"# {self.title}\n\n{made}\n"]
+        for section in self.promises().values():
+            lines += [f"## {section['title']}", "", "| | promise | proved by |", "| --- | --- | --- |"]
+            for number, title in section.items():
+                if NUMBER.fullmatch(number):
+                    proved = "*not yet*" if number in self.open() else _named(cited().get(number, []))
+                    lines.append(f"| {number} | {title} | {proved} |")
+            lines.append("")
+        return "\n".join(lines)
+
+    def missing(self) -> list[str]:
+        """The promises that no test cites."""
+        numbers = [number for section in self.promises().values() for number in section if NUMBER.fullmatch(number)]
+        return [number for number in numbers if number not in cited() and number not in self.open()]
 
 
+PAGES = (
+    Page("criteria", "What is promised, and which test proves it"),
+    Page("delivery", "What the queue inside the journal promises, and which test proves it"),
+)
+
+
+@cache
 def cited() -> dict[str, list[str]]:
     """The tests that cite each number, as `file::name`, in order."""
     found: dict[str, list[str]] = {}
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+    for path in sorted(path for pattern in SOURCES for path in ROOT.glob(pattern)):
+        is_test = path.name.startswith("test_") or path.name == "delivery.py"
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            if isinstance(node, ast.FunctionDef) and (node.name.startswith("test_") or not is_test):
                 where = f"{path.relative_to(ROOT).as_posix()}::{node.name}"
                 for number in numbers(ast.get_docstring(node) or ""):
                     found.setdefault(number, []).append(where)
@@ -43,43 +91,22 @@ def cited() -> dict[str, list[str]]:
 
 
 def numbers(docstring: str) -> list[str]:
-    """The numbers that a docstring begins with; `1.5 to 1.7` are three."""
+    """The numbers that a docstring begins with; `1.5 to 1.7` are three, and so are `B05 to B07`."""
     match = CITED.match(docstring)
     if match is None:
         return []
-    words = re.findall(r"\d+\.\d+|to", match[1])
+    words = re.findall(rf"{ONE}|to", match[1])
     named: list[str] = []
     for index, word in enumerate(words):
-        if word == "to":
-            (section, first), (_, last) = words[index - 1].split("."), words[index + 1].split(".")
-            named += [f"{section}.{n}" for n in range(int(first) + 1, int(last))]
-        else:
-            named.append(word)
+        named += _between(words[index - 1], words[index + 1]) if word == "to" else [word]
     return named
 
 
-def page() -> str:
-    """The page as it should stand."""
-    tests = cited()
-    lines = [HEAD]
-    for section in promises().values():
-        lines += [f"## {section['title']}", "", "| | promise | proved by |", "| --- | --- | --- |"]
-        for number, title in section.items():
-            if NUMBER.fullmatch(number):
-                lines.append(f"| {number} | {title} | {_named(tests.get(number, []))} |")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def missing() -> list[str]:
-    """The promises that no test cites."""
-    tests = cited()
-    return [
-        number
-        for section in promises().values()
-        for number in section
-        if NUMBER.fullmatch(number) and number not in tests
-    ]
+def _between(first: str, last: str) -> list[str]:
+    """What stands between two numbers, both left out."""
+    stem = re.match(r"\d+\.|[A-Z]", first)[0]
+    width = len(first) - len(stem) if first[0].isalpha() else 0
+    return [f"{stem}{n:0{width}}" for n in range(int(first[len(stem) :]) + 1, int(last[len(stem) :]))]
 
 
 def _named(tests: list[str]) -> str:
@@ -89,5 +116,6 @@ def _named(tests: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")
-    sys.stdout.write(f"{len(cited())} numbers cited; without a test: {', '.join(missing()) or 'none'}\n")
+    for each in PAGES:
+        each.path.write_text(each.text(), "utf-8")
+        sys.stdout.write(f"{each.name}: without a test: {', '.join(each.missing()) or 'none'}\n")
