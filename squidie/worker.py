@@ -53,7 +53,7 @@ def serve(
     """
     if concurrency < 1:
         raise InvalidArgument("concurrency", "at least one child is needed")
-    served = sorted(queues or squidie.queues())
+    served = sorted(queues or squidie.used_queues())
     if once or drain:
         return _work_off(squidie, served, until_empty=drain)
     return Worker(squidie, served, concurrency).run()
@@ -103,7 +103,9 @@ class Worker:
         """Work until a signal says to stop; 0, or 1 if it had to be said twice."""
         with _on_signals(self._on_signal):
             self._fork_missing()
-            sweeper = self._squidie.sweeper(lambda: [] if self._draining() else self._queues)
+            sweeper = self._squidie.sweeper(
+                lambda: [] if self._draining() else self._queues, slots=self._concurrency
+            )
             sweeper.start()
             threading.Thread(target=self._announce, name="squidie-listen", daemon=True).start()
             while not self._draining():

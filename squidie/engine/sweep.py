@@ -112,10 +112,10 @@ class Sweeper:
     It backs off while Postgres is away and never ends by itself.
     """
 
-    def __init__(self, parts: Parts, queues: Callable[[], Sequence[str]], role: str) -> None:
+    def __init__(self, parts: Parts, queues: Callable[[], Sequence[str]], role: str, slots: int | None = None) -> None:
         self._parts = parts
         self._queues = queues
-        self._presence = Presence(parts, role)
+        self._presence = Presence(parts, role, slots)
         self._looks = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -127,7 +127,7 @@ class Sweeper:
         self._thread.start()
 
     def stop(self, timeout: float = 2.0) -> None:
-        """Sweep no more; the worker's row goes, if Postgres can be told."""
+        """Sweep no more; the worker has left, if Postgres can be told."""
         self._stopping.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)

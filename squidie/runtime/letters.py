@@ -7,6 +7,7 @@ squidie.dead_letters.requeue_many({"fingerprint": group.fingerprint}, reason="fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from squidie.views.letters import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from squidie.engine.parts import Parts
     from squidie.runtime.door import By
