@@ -143,6 +143,36 @@ def test_a_step_that_kills_its_process_is_claimed_five_times(make, clock, squidi
     assert [fact.claim.n for fact in all_facts(squidie, poison)[1:6]] == [1, 2, 3, 4, 5]
 
 
+def test_poison_in_a_batch_costs_its_mates_one_loss_each_at_most(clock, squidie):
+    """G06, B29: fifteen healthy mates were claimed with it; all complete, and it alone is given up after five claims."""
+    clock(now := NOON)
+
+    def turn():
+        squidie._parts.pace.short = squidie.registry.served  # a process that knows these steps to be short
+        squidie._parts.pace._size = 64
+        squidie.turn(["default"])
+
+    mates = squidie.start_many(Single, [{} for _ in range(15)])
+    poison = squidie.start(Single, {"plan": {"only": ["die"]}}, priority=0)
+
+    ended, pid = run_in_a_child(turn)
+    assert os.WIFSIGNALED(ended)
+    held_by_the_dead = squidie.child_died(pid)
+    while rows(squidie):
+        clock(now := now + timedelta(hours=1))
+        _, pid = run_in_a_child(turn)
+        squidie.child_died(pid)
+
+    assert held_by_the_dead == 16
+    lost = [fact for fact in all_facts(squidie, poison) if fact.kind == "attempt_released"]
+    assert [fact.claim.n for fact in lost] == [1, 2, 3, 4, 5]
+    assert squidie.dead_letters.show(poison.id, "only").reason == "claims_exhausted"
+    for mate in mates:
+        assert mate.snapshot().status == "completed"
+        assert kinds(squidie, mate).count("attempt_released") <= 1
+    assert squidie.dead_letters.count() == 1
+
+
 def test_a_parent_ends_the_claims_of_its_dead_child_at_once(squidie):
     """4.8, K: nobody waits for the lease; the child's other work is done by the next."""
     run = squidie.start(Chain, {"plan": {"b": ["die"]}})
