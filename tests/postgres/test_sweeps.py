@@ -144,7 +144,7 @@ def test_a_step_that_kills_its_process_is_claimed_five_times(make, clock, squidi
 
 
 def test_poison_in_a_batch_costs_its_mates_one_loss_each_at_most(clock, squidie):
-    """G06, B29: fifteen healthy mates were claimed with it; all complete, and it alone is given up after five claims."""
+    """G06, B29: fifteen healthy mates were claimed with it; all complete, it alone is given up after five claims."""
     clock(now := NOON)
 
     def turn():
