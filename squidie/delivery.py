@@ -28,7 +28,8 @@ class Delivery(Protocol):
     failure, and appends to `ctx.signals.afterwards` what is to be called once the outcome was recorded. `timed_out` is
     what is raised in such a task when its time is over, a subclass of `TimedOut`. `in_child()` says whether this
     process exists to run steps and is replaced when it ends, so that a step that does not end may end it;
-    `flush(timeout)` then sends the last bells. `listener()` is an ear for `squidie worker`.
+    `flush(timeout)` then sends the last bells. `listener()` is an ear for `squidie worker`. `rung` and `failed` count
+    the bells of this process, `ok_at` is the `time.monotonic()` of the last one that was sent.
     """
 
     name: str

@@ -6,7 +6,8 @@
      |  |   InvalidArgument, InvalidPayload, InvalidTrigger, InvalidSpec, InvalidSchedule, InvalidReview,
      |  |   InvalidSignal, UnstorableValue > PayloadTooLarge
      |  + NotFound      nothing by that name                                        (exit 3)
-     |  |   RunNotFound, StepNotFound, WorkflowNotFound, ScheduleNotFound, DeadLetterNotFound
+     |  |   RunNotFound, StepNotFound, WorkflowNotFound, ScheduleNotFound, DeadLetterNotFound,
+     |  |   QueueNotFound
      |  + Conflict      somebody was first, or the state moved                      (exit 4)
      |  |   KeyReused, InvalidTransition, AlreadyResolved, WrongVerb, StaleRevision, EventMismatch
      |  + Blocked       a safety gate                                               (exit 5)
@@ -216,6 +217,15 @@ class DeadLetterNotFound(NotFound):
     def __init__(self, run_id: object, step: str | None) -> None:
         what = f"step {step!r} of run {run_id}" if step else f"run {run_id}"
         super().__init__(f"there is no dead letter of {what}", details={"run_id": str(run_id), "step": step})
+
+
+class QueueNotFound(NotFound):
+    """Nothing is open on a queue of that name, and nobody serves it. `details`: `name`, `known`."""
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        names = sorted(known)
+        hint = f"known: {', '.join(names)}" if names else None
+        super().__init__(f"there is no queue named {name!r}", details={"name": name, "known": names}, hint=hint)
 
 
 class Conflict(Refused):

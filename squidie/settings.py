@@ -31,6 +31,7 @@ class Settings:
     early_events how many events of one name a run keeps that nobody awaits yet             100
     receipts_for how long a key outlives the run that it made                               90 days
     step_role    the database role in which transactional steps write                       none
+    version      what the code is called in the fleet; else SQUIDIE_CODE_VERSION            none
     secrets      words whose values are masked in recorded errors                           password, token, ...
     """
 
@@ -48,6 +49,7 @@ class Settings:
     early_events: int = 100
     receipts_for: float = 90 * 24 * 3600.0
     step_role: str | None = None
+    version: str | None = None
     secrets: tuple[str, ...] = (
         "password",
         "passwd",
@@ -71,7 +73,7 @@ class Settings:
 
 
 def _problems(settings: Settings) -> list[str]:
-    numbers = [f.name for f in fields(settings) if f.name not in {"beat", "secrets", "step_role"}]
+    numbers = [f.name for f in fields(settings) if f.name not in {"beat", "secrets", "step_role", "version"}]
     wrong = [
         f"settings.{name} is not a positive number" for name in numbers if not _is_positive(getattr(settings, name))
     ]
@@ -81,6 +83,8 @@ def _problems(settings: Settings) -> list[str]:
         wrong.append(f"settings.lease is below {SHORTEST_LEASE} s")
     if settings.beat is not None and not (_is_positive(settings.beat) and settings.beat < settings.lease / 2):
         wrong.append("settings.beat is not below half the lease")
+    if settings.version is not None and not (isinstance(settings.version, str) and 0 < len(settings.version) <= 255):
+        wrong.append("settings.version is not text of 1 to 255 characters")
     return wrong
 
 

@@ -20,6 +20,7 @@ from multiprocessing.connection import wait
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Protocol
 
+from squidie.engine import ids
 from squidie.errors import InvalidArgument, Unavailable
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def serve(
     """
     if concurrency < 1:
         raise InvalidArgument("concurrency", "at least one child is needed")
-    served = sorted(queues or squidie.queues())
+    served = sorted(queues or squidie.used_queues())
     if once or drain:
         return _work_off(squidie, served, until_empty=drain)
     return Worker(squidie, served, concurrency).run()
@@ -103,7 +104,7 @@ class Worker:
         """Work until a signal says to stop; 0, or 1 if it had to be said twice."""
         with _on_signals(self._on_signal):
             self._fork_missing()
-            sweeper = self._squidie.sweeper(lambda: [] if self._draining() else self._queues)
+            sweeper = self._squidie.sweeper(lambda: [] if self._draining() else self._queues, slots=self._concurrency)
             sweeper.start()
             threading.Thread(target=self._announce, name="squidie-listen", daemon=True).start()
             while not self._draining():
@@ -213,7 +214,7 @@ class Worker:
             report = self._squidie.turn([queue], draining=self._draining)
         except Unavailable as error:
             log.warning("a turn found no journal: %s", error.message)
-            sleep(LOOK_EVERY)
+            sleep(ids.jittered(LOOK_EVERY))
         except Exception:
             log.exception("a turn ended badly; its claims are given back when their lease is over")
         else:

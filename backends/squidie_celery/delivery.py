@@ -91,7 +91,8 @@ class CeleryDelivery:
         """Learn the default queue's name and this thread's app; refuse queues that are keys of Redis' transport."""
         self._default = squidie.default_queue
         self._host_app = host_app()
-        QueueNames(self._default, self._default, self._mapping).refuse_reserved({*squidie.queues(), *self._mapping})
+        names = QueueNames(self._default, self._default, self._mapping)
+        names.refuse_reserved({*squidie.used_queues(), *self._mapping})
 
     def bind(self, app: Celery) -> None:
         """Ring through this app, unless another was given explicitly; `install` calls it."""

@@ -36,7 +36,7 @@ class Process(bootsteps.StartStopStep):
         self._station.share_flag()
         self._station.tell_spawned()
         self._owner = self._squidie.owner  # drawn before the pool exists, so that children share it
-        self._sweeper = self._squidie.sweeper(self._queues)
+        self._sweeper = self._squidie.sweeper(self._queues, slots=getattr(worker, "concurrency", None))
         self._watch = Watch(lambda: children_of(worker.pool), self._squidie.child_died)
         harden(worker.app)
         if is_own(worker.app):

@@ -104,8 +104,15 @@ create table dead_letters (
     seq integer not null,
     workflow text not null,
     queue text not null,
+    partition text,
     reason text not null,
+    code text not null,
+    fingerprint text not null,  -- what failed the same way has the same
+    disposition text not null,
     error json not null,
+    claims integer not null,
+    owner text,  -- who held the last of them
+    first_failed_at timestamptz not null,
     at timestamptz not null,
     closed_at timestamptz,
     closed_as text constraint dead_letters_closed_as check (closed_as in ('requeued', 'discarded')),
@@ -113,7 +120,9 @@ create table dead_letters (
     closed_why text,
     primary key (run_id, step, attempt)
 );
-create index dead_letters_at on dead_letters (at);
+create index dead_letters_at on dead_letters (at, run_id, step, attempt);
+create index dead_letters_open on dead_letters (at, run_id, step, attempt) where closed_at is null;
+create index dead_letters_alike on dead_letters (fingerprint, at, run_id, step, attempt) where closed_at is null;
 
 create table receipts (
     run_id uuid not null,
@@ -216,11 +225,15 @@ create table workers (
     queues text[] not null,
     actions text[] not null,
     version text not null,
+    code_version text,
     delivery text not null,
+    slots integer,
     started_at timestamptz not null,
     seen_at timestamptz not null,
+    left_at timestamptz,  -- it has stopped in good order; the row stays a while, to say who served a queue last
     bell_ok_at timestamptz
 );
+create index workers_seen on workers (seen_at) where left_at is null;
 """
 
 DOWN = """

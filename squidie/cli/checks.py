@@ -208,8 +208,8 @@ def workers_alive(patient: Patient) -> Finding:
 def queues_consumed(patient: Patient) -> Finding:
     """Every queue that workflows use, or that has open work, is served."""
     served = {queue for worker in patient.fleet.alive("worker") for queue in worker.queues}
-    due = {queue.name: queue for queue in patient.fleet.queues if queue.due or queue.later or queue.held}
-    wanted = patient.squidie.queues() | due.keys()
+    due = {queue.name: queue for queue in patient.fleet.queues if queue.open}
+    wanted = patient.squidie.used_queues() | due.keys()
     missing = sorted(wanted - served)
     if not missing:
         return Finding(Severity.OK, f"served: {_some(sorted(wanted))}" if wanted else "no queue is in use")

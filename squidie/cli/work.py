@@ -44,7 +44,7 @@ def worker(
     squidie.ensure_schema()
     named = [name for each in queues for name in each.split(",") if name]
     if not (once or drain):
-        served = ", ".join(sorted(named or squidie.queues()))
+        served = ", ".join(sorted(named or squidie.used_queues()))
         logging.getLogger("squidie.worker").info(
             "%s serves %s with %d processes; bells by %s", squidie.owner, served, concurrency, squidie.delivery.name
         )

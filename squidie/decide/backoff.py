@@ -17,6 +17,14 @@ A step that kills its workers does so ever more rarely.
 """
 
 
+AFTER_UNSERVED, MOST_UNSERVED = 5.0, 60.0
+"""Seconds until an attempt is due again that a worker could not run after all: at first, and at most.
+
+It doubles each time, so that workers which cannot run it do not toss it back and forth, and it stays short enough for
+one that can.
+"""
+
+
 def delay(retry: Retry, attempt: int, dice: float) -> float:
     """Seconds between the failure of this attempt (counted from 1) and the next one.
 
@@ -39,6 +47,11 @@ def delay(retry: Retry, attempt: int, dice: float) -> float:
 def after_loss(lost: int) -> float:
     """Seconds until the attempt is due again, given how many of its claims have been lost."""
     return AFTER_LOSS[min(lost, len(AFTER_LOSS)) - 1]
+
+
+def after_unserved(before: int) -> float:
+    """Seconds until the attempt is due again, given how often it has been given back before."""
+    return min(AFTER_UNSERVED * 2.0 ** min(before, 16), MOST_UNSERVED)
 
 
 def _exponential(retry: Retry, attempt: int) -> float:

@@ -20,6 +20,7 @@ from squidie.history.chain import link
 from squidie.history.codec import encode
 from squidie.history.facts import TERMINAL, AttemptDeadLettered, AttemptFailed, Disposition, Fact
 from squidie.history.fold import fold
+from squidie.history.likeness import alike
 from squidie.journal.heads import encode as encode_state
 from squidie.journal.writing import Changes
 
@@ -179,7 +180,11 @@ class Batch:
                 "seq": run.revision - len(facts) + offset + 1,
                 "workflow": run.workflow,
                 "queue": self._before[(run_id, fact.step, fact.attempt)].queue,
+                "partition": run.partition,
                 "reason": fact.error.kind.value,
+                "code": fact.error.code or fact.error.kind.value,
+                "fingerprint": alike(run.workflow, fact.step, fact.error),
+                "disposition": fact.disposition.value,
                 "error": msgspec.json.encode(fact.error).decode(),
                 "at": at,
             }

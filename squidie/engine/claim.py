@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from squidie.engine import ids
 from squidie.engine.lease import Holding
+from squidie.engine.tally import Met
 from squidie.journal import attempts
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
         Work(Holding(c.row), c.run, c.definition) for c in taken.claims if c.row.lease and c.row.lease.claim_id in held
     ]
     parts.renewer.hold([each.holding for each in work])
+    parts.tally.note(Met.TAKEOVER, sum(1 for each in work if each.holding.row.lost))
     return work, taken.left
 
 

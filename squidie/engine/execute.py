@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("squidie.step")
 said = logging.getLogger("squidie.workflow")
 
-UNSERVED_AGAIN = 5.0
-"""Seconds until an attempt is due again whose callable this worker turned out not to have."""
-
 READ_AGAIN = 1.0
 """Seconds until an attempt is due again whose input could not be read because Postgres was away."""
 
@@ -65,18 +62,30 @@ def execute(
         return _log(holding, run, node)
     action = parts.registry.action(row.action)
     if action is None:
-        return Release(*outcomes.fence(row), ReleaseReason.UNSERVED, UNSERVED_AGAIN)
+        return outcomes.unserved(row, run, f"this worker has no {row.action}")
     attempt = _Attempt(parts, holding, run, node, action)
+    call = _prepared(attempt, spec, transaction)
+    return _run(attempt, _guarded(attempt, call, abandon)) if callable(call) else call
+
+
+def _prepared(attempt: _Attempt, spec: Spec, transaction: StepTransaction | None) -> Callable[[], Any] | Settling:
+    """The call of the step's code, or what settles an attempt that cannot be called."""
+    parts, row = attempt.parts, attempt.holding.row
     try:
-        call = _bound(attempt, spec, transaction)
+        return _bound(attempt, spec, transaction)
     except Unavailable as error:
         log.warning("the input of %s of run %s cannot be read now: %s", row.step, row.run_id, error)
         return Release(*outcomes.fence(row), ReleaseReason.GIVEN_BACK, READ_AGAIN)
     except MissingPath as error:
         return outcomes.failure(parts, row, FailureCode.MISSING_INPUT_PATH, error)
+    except Misfit as error:
+        return outcomes.unserved(row, attempt.run, f"{row.action} {error}")
     except Exception as error:  # noqa: BLE001 - a parameter's own type may raise anything
         return outcomes.failure(parts, row, FailureCode.INVALID_INPUT, error)
-    return _run(attempt, _guarded(attempt, call, abandon))
+
+
+class Misfit(Exception):
+    """The callable does not take what the run's graph gives it: it is of another version."""
 
 
 class _Attempt(NamedTuple):
@@ -102,7 +111,10 @@ def _bound(attempt: _Attempt, spec: Spec, transaction: StepTransaction | None) -
     roots = Roots(parts, holding.row.run_id, run, spec, node.name)
     if "ctx" in node.input.values():
         roots["ctx"] = context(holding, run, node, roots, transaction.session if transaction else None)
-    arguments = action.decode(compile_input(node)(roots))
+    given = compile_input(node)(roots)
+    if (why := action.misfit(given)) is not None:
+        raise Misfit(why)
+    arguments = action.decode(given)
     if transaction is not None:
         return lambda: transaction.run(lambda: action.function(**arguments))
     if is_task(action.function):

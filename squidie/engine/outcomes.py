@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from squidie.decide.backoff import after_unserved
 from squidie.decide.commands import Defer, Fail, Release
 from squidie.engine import ids
 from squidie.engine.failures import cut, record
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from squidie.engine.lease import Holding
     from squidie.engine.parts import Parts
     from squidie.history.attempts import OpenAttempt
+    from squidie.history.run import Run
     from squidie.workflow.spec import Node
 
 log = logging.getLogger("squidie.step")
@@ -99,6 +101,15 @@ def stopped(parts: Parts, row: OpenAttempt, node: Node) -> Fail:
 def again(row: OpenAttempt) -> Release:
     """Nothing has come of it, through no fault of the step: the same attempt once more, soon."""
     return Release(*fence(row), ReleaseReason.GIVEN_BACK, ids.jittered(COLLIDED_AGAIN, 0.9))
+
+
+def unserved(row: OpenAttempt, run: Run, why: str) -> Release:
+    """It cannot be run by this worker after all: another one may, later and later; no retry and no loss is counted."""
+    node = run.nodes.get(row.step)
+    before = node.claims - node.lost if node is not None else 0
+    delay = after_unserved(before)
+    log.warning("%s of run %s cannot run here: %s; due again in %g s", row.step, row.run_id, why, delay)
+    return Release(*fence(row), ReleaseReason.UNSERVED, delay)
 
 
 def collided(error: BaseException) -> bool:

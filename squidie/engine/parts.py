@@ -9,6 +9,7 @@ from squidie.engine.bells import Bells
 from squidie.engine.failures import Masking
 from squidie.engine.lease import Renewer
 from squidie.engine.pace import Pace
+from squidie.engine.tally import Tally
 from squidie.engine.timers import Timers
 from squidie.journal import definitions
 from squidie.workflow.fingerprint import fingerprint
@@ -47,6 +48,7 @@ class Parts:
     def renew(self) -> None:
         """Everything with a thread or a lock, made anew: at the start, and in a forked child."""
         self.bells = Bells(self.delivery)
+        self.tally = Tally()
         self.pace = Pace(self.settings)
         self.renewer = Renewer(self.journal, self.settings)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from squidie.decide.commands import Complete, Fail
 from squidie.engine import ids
+from squidie.engine.tally import Met
 from squidie.engine.transact import transact
 from squidie.errors import ConflictingOutcome, Fenced, JournalBusy, JournalUnavailable, RunEnded, StaleClaim
 from squidie.history.facts import AttemptCompleted, AttemptDeadLettered, AttemptFailed
@@ -104,6 +105,7 @@ def _explained(parts: Parts, verdict: Verdict) -> Verdict:
                 "this claim was settled before, with another outcome", details=verdict.error.details
             )
     if isinstance(verdict.error, Fenced):
+        parts.tally.note(Met.REFUSAL)
         log.warning("an outcome was not taken (%s): %s %s", verdict.error.code, verdict.error, verdict.error.details)
     elif verdict.error is not None:
         log.error("an outcome could not be recorded: %s", verdict.error, exc_info=verdict.error)

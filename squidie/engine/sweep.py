@@ -22,6 +22,7 @@ from squidie.engine.transact import transact
 from squidie.errors import JournalBusy, SquidieError
 from squidie.history.facts import AttemptDeadLettered, AttemptExpired, ReleaseReason
 from squidie.journal import attempts
+from squidie.journal.glance import glance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,21 +54,33 @@ class SweepReport:
 
 
 def sweep(parts: Parts, queues: Sequence[str], *, spare: bool = False) -> SweepReport:
-    """One look. With `spare` no claim is ended: whoever sweeps was away himself, and living holders renew first."""
+    """One look. With `spare` no claim is ended: whoever sweeps was away himself, and living holders renew first.
+
+    Where there is nothing to do it costs two statements: a glance, and the look for cron windows.
+    """
     report = SweepReport()
-    if not spare:
-        with parts.journal.reading() as connection:
-            over = attempts.expired(parts.journal, connection)
-        commands = [
-            Expire(*row.key, claim_id=row.lease.claim_id, delay=after_loss(row.lost + 1)) for row in over if row.lease
-        ]
-        _end(parts, commands, report)
-    report.next_window = tick(parts)
-    report.timers = settle_due(parts)
     with parts.journal.reading() as connection:
-        report.rung = tuple(attempts.due_queues(parts.journal, connection, queues))
+        seen = glance(parts.journal, connection, queues)
+    if seen.expired and not spare:
+        _end_expired(parts, report)
+    report.next_window = tick(parts)
+    if seen.timers:
+        report.timers = settle_due(parts)
+    report.rung = seen.due
+    if report.expired or report.timers:
+        with parts.journal.reading() as connection:
+            report.rung = tuple(attempts.due_queues(parts.journal, connection, queues))
     parts.bells.ring(report.rung)
     return report
+
+
+def _end_expired(parts: Parts, report: SweepReport) -> None:
+    with parts.journal.reading() as connection:
+        over = attempts.expired(parts.journal, connection)
+    commands = [
+        Expire(*row.key, claim_id=row.lease.claim_id, delay=after_loss(row.lost + 1)) for row in over if row.lease
+    ]
+    _end(parts, commands, report)
 
 
 def child_died(parts: Parts, pid: int) -> int:
@@ -112,10 +125,10 @@ class Sweeper:
     It backs off while Postgres is away and never ends by itself.
     """
 
-    def __init__(self, parts: Parts, queues: Callable[[], Sequence[str]], role: str) -> None:
+    def __init__(self, parts: Parts, queues: Callable[[], Sequence[str]], role: str, slots: int | None = None) -> None:
         self._parts = parts
         self._queues = queues
-        self._presence = Presence(parts, role)
+        self._presence = Presence(parts, role, slots)
         self._looks = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -127,7 +140,7 @@ class Sweeper:
         self._thread.start()
 
     def stop(self, timeout: float = 2.0) -> None:
-        """Sweep no more; the worker's row goes, if Postgres can be told."""
+        """Sweep no more; the worker has left, if Postgres can be told."""
         self._stopping.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)

@@ -19,12 +19,12 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from squidie.decide.commands import Complete, Release
 from squidie.engine import ids, outcomes
-from squidie.engine.execute import UNSERVED_AGAIN, execute
+from squidie.engine.execute import execute
 from squidie.engine.settle import FIRST_PAUSE, LONGEST_PAUSE
 from squidie.engine.step_session import StepTransaction
 from squidie.engine.transact import transact
 from squidie.errors import InvalidConfig, JournalBusy, JournalUnavailable
-from squidie.history.facts import AttemptCompleted, ReleaseReason
+from squidie.history.facts import AttemptCompleted
 from squidie.journal import facts, heads
 
 if TYPE_CHECKING:
@@ -111,8 +111,7 @@ class Together:
                 step.undo()
 
     def _unserved(self, why: str) -> Release:
-        log.error("the transactional step %s cannot run here: %s", self._row.step, why)
-        return Release(*outcomes.fence(self._row), ReleaseReason.UNSERVED, UNSERVED_AGAIN)
+        return outcomes.unserved(self._row, self._run, why)
 
     def _settle(self, outcome: Complete, connection: Connection, takeover: Takeover | None) -> Verdict | None:
         """In the step's own transaction, waiting for a run that somebody holds; None if that takes too long."""

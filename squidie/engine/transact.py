@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from squidie.decide.commands import Complete, OnRun, needs_all_rows
 from squidie.engine.batch import Batch, Handover, Verdict
 from squidie.engine.keyed import Keyed
+from squidie.engine.tally import Met
 from squidie.errors import (
     HistoryError,
     JournalBusy,
@@ -30,6 +31,7 @@ from squidie.errors import (
     StaleClaim,
     UnknownAttempt,
 )
+from squidie.history.facts import AttemptExpired
 from squidie.journal import attempts, dead, facts, heads
 from squidie.journal.heads import Head
 
@@ -113,6 +115,8 @@ def _together(
         dead.add(parts.journal, connection, batch.letters)
         keyed.keep(verdicts)
         _tell_missing_from_busy(parts, connection, verdicts)
+    parts.tally.note(Met.LETTER, len(batch.letters))
+    parts.tally.note(Met.EXPIRY, sum(isinstance(fact, AttemptExpired) for each in verdicts for fact in each.facts))
     return verdicts, now
 
 

@@ -1,4 +1,4 @@
-"""Reads for people: pages of runs, one run's rows, who is alive, what is due.
+"""Reads for people: pages of runs, and one run's rows.
 
 Nothing here locks, and nothing decides.
 """
@@ -74,7 +74,7 @@ where run_id = :run_id and (kind in ('attempt_completed', 'pause_resolved', 'eve
 OPEN = """
 with alive as (
     select queues, actions from {s}.workers
-    where role = 'worker' and seen_at >= {s}.clock() - make_interval(secs => :alive_for)
+    where role = 'worker' and left_at is null and seen_at >= {s}.clock() - make_interval(secs => :alive_for)
 )
 select run_id, kind, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at,
     lease_until, {s}.clock() as now, kind <> 'timer' and claim_id is null
@@ -126,25 +126,6 @@ select status, count(*) as n from {s}.runs
 where ended_at is null or ended_at >= {s}.clock() - interval '24 hours' group by status
 """
 """How many runs are open, and how many ended within a day."""
-
-WORKERS = """
-select owner, host, pid, role, queues, version, delivery, started_at, seen_at, bell_ok_at, {s}.clock() as now
-from {s}.workers order by role, owner
-"""
-"""The fleet as it has last been seen."""
-
-DUE = """
-select queue, count(*) filter (where claim_id is null and due_at <= {s}.clock()) as due,
-    min(due_at) filter (where claim_id is null and due_at <= {s}.clock()) as oldest,
-    count(*) filter (where claim_id is null and due_at > {s}.clock()) as later,
-    count(*) filter (where claim_id is not null and lease_until > {s}.clock()) as held,
-    count(*) filter (where claim_id is not null and lease_until <= {s}.clock()) as expired, {s}.clock() as now
-from {s}.attempts where kind <> 'timer' group by queue order by queue
-"""
-"""What is open for workers on each queue; timers are settled by whoever finds them."""
-
-LETTERS = "select count(*) as n, max(at) as latest from {s}.dead_letters where closed_at is null"
-"""How many attempts were given up, and nobody has done anything about it."""
 
 
 @contextmanager
@@ -232,18 +213,3 @@ def by_tail(journal: Journal, connection: Connection, tail: str, *, limit: int =
 def counts(journal: Journal, connection: Connection) -> dict[str, int]:
     """Runs by status."""
     return {row.status: row.n for row in connection.execute(journal.sql(COUNTS))}
-
-
-def workers(journal: Journal, connection: Connection) -> Sequence[Any]:
-    """Every worker's row, with the clock beside it."""
-    return connection.execute(journal.sql(WORKERS)).all()
-
-
-def due(journal: Journal, connection: Connection) -> Sequence[Any]:
-    """Open work by queue, with the clock beside it."""
-    return connection.execute(journal.sql(DUE)).all()
-
-
-def letters(journal: Journal, connection: Connection) -> Any:
-    """How many dead letters there are, and when the latest was written."""
-    return connection.execute(journal.sql(LETTERS)).one()

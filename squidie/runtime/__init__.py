@@ -3,6 +3,7 @@
 from squidie.engine.permission import Authorize, RunFacts, StepFacts
 from squidie.engine.replaying import Preview
 from squidie.engine.signals import Signal, signal_from
+from squidie.runtime.letters import DeadLetters, TakenUp
 from squidie.runtime.partition import Partition
 from squidie.runtime.run import Run
 from squidie.runtime.squidie import Squidie
@@ -11,6 +12,7 @@ from squidie.runtime.steering import CancelledRuns
 __all__ = [
     "Authorize",
     "CancelledRuns",
+    "DeadLetters",
     "Partition",
     "Preview",
     "Run",
@@ -18,5 +20,6 @@ __all__ = [
     "Signal",
     "Squidie",
     "StepFacts",
+    "TakenUp",
     "signal_from",
 ]

@@ -11,6 +11,7 @@ from squidie.engine.asking import audited, persist
 from squidie.engine.replaying import Preview, fork_of, preview, replay_of, source_of
 from squidie.engine.requests import Who, as_uuid
 from squidie.engine.start import begin
+from squidie.runtime.letters import DeadLetters
 from squidie.runtime.steering import Steering
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 class Repeating(Steering):
     """Run something again, with the safety gate in between."""
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """What was given up, to be found, requeued and discarded."""
+        return DeadLetters(self._parts, self._policy.within, requeue=self.requeue, discard=self.discard)
 
     def replay(
         self,

@@ -11,6 +11,7 @@ from squidie.journal import attempts
 from squidie.runtime.door import Door
 from squidie.runtime.run import Run
 from squidie.views.commands import AcceptedCommand, command_history
+from squidie.views.fleet import QueueView, fleet
 from squidie.views.listing import RunPage, list_runs
 from squidie.views.snapshot import RunSnapshot, inspect_run, result_of
 from squidie.workflow.checks import Issue, validate_spec
@@ -45,6 +46,13 @@ class Seeing(Door):
                 raise InvalidArgument("partition", "is another one than this handle's")
             query["partition"] = within
         return list_runs(self._parts.journal, **query)
+
+    def queues(self) -> tuple[QueueView, ...]:
+        """What is open on each queue, counted now, in all and by partition; who serves it, and what nobody serves.
+
+        A handle that is bound to a partition counts the work of that partition only.
+        """
+        return fleet(self._parts.journal, within=self._policy.within).queues
 
     def ended(self, run_id: UUID) -> tuple[str, Any, dict[str, Any] | None] | None:
         """How the run ended: status, output and error; None while it is open."""

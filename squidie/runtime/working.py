@@ -12,7 +12,9 @@ from squidie.engine.sweep import Sweeper, SweepReport, child_died, sweep
 from squidie.engine.tick import tick
 from squidie.engine.turn import Draining, Turn, TurnReport
 from squidie.migrate import ensure
+from squidie.runtime.counting import Stats, stats_of
 from squidie.runtime.door import Door
+from squidie.views.fleet import WorkerView, workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,11 +57,16 @@ class Working(Door):
 
     def sweep(self, queues: Sequence[str] | None = None) -> SweepReport:
         """One look at what a crash or a lost bell has left."""
-        return sweep(self._parts, tuple(self.queues()) if queues is None else queues)
+        return sweep(self._parts, tuple(self.used_queues()) if queues is None else queues)
 
-    def sweeper(self, queues: Callable[[], Sequence[str]], role: str = "worker") -> Sweeper:
-        """The thread that sweeps for a worker that serves these queues, and keeps its row in the fleet."""
-        return Sweeper(self._parts, queues, role)
+    def sweeper(
+        self, queues: Callable[[], Sequence[str]], role: str = "worker", *, slots: int | None = None
+    ) -> Sweeper:
+        """The thread that sweeps for a worker that serves these queues, and keeps its row in the fleet.
+
+        `slots` says how many turns the worker can take at once, where that is known.
+        """
+        return Sweeper(self._parts, queues, role, slots)
 
     def presence(self, role: str) -> Presence:
         """The row of this process in the fleet, for one that does not sweep, such as beat."""
@@ -98,9 +105,17 @@ class Working(Door):
         """The queue of runs that name none."""
         return self._parts.default_queue
 
-    def queues(self) -> set[str]:
-        """The queues that the declared workflows use."""
+    def used_queues(self) -> set[str]:
+        """The queues that the declared workflows use, whether anything is on them or not."""
         return self.registry.queues(self._parts.default_queue)
+
+    def workers(self, *, everybody: bool = False) -> tuple[WorkerView, ...]:
+        """Who is alive, and who was lost within a day; with `everybody` also who has left, within a month."""
+        return workers_of(self._parts.journal, everybody=everybody)
+
+    def stats(self) -> Stats:
+        """How things are, as numbers for a monitor: what is open now, and what this process has met."""
+        return stats_of(self._parts)
 
     def ensure_schema(self) -> None:
         """Nothing, or `SchemaMismatch` with the command that mends it."""

@@ -18,7 +18,7 @@ from squidie.workflow.tasks import is_task
 from squidie.workflow.values import decoder, is_record, is_typed, to_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 _PLAIN = frozenset({dict, str, int, float, bool, type(None), list})
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -55,6 +55,14 @@ class Action:
     takes_any: bool = False
     decode: Callable[[dict[str, Any]], dict[str, Any]] = field(default=_identity, repr=False, compare=False)
     encode: Callable[[Any], Any] = field(default=lambda result: result, repr=False, compare=False)
+
+    def misfit(self, given: Collection[str]) -> str | None:
+        """Why it cannot be called with arguments of these names, as a graph older or newer than the code may have."""
+        known = {each.name for each in self.parameters}
+        if not self.takes_any and (unknown := sorted(set(given) - known)):
+            return f"takes no {', '.join(unknown)}"
+        missing = sorted(each.name for each in self.parameters if not each.has_default and each.name not in given)
+        return f"needs {', '.join(missing)}" if missing else None
 
 
 def describe(call: Any) -> Action:

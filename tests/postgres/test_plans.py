@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
-from squidie.journal import attempts
+from squidie.journal import attempts, dead
 from squidie.journal.arrays import Ints, Texts, Uuids
 from squidie.journal.store import _prepared
 
@@ -119,3 +120,75 @@ def test_renewals_and_settles_find_their_rows_by_key(crowded):
         nodes = plan(squidie, connection, statement, given)
         assert on(nodes, "attempts_pkey"), statement
         assert touched(nodes) <= 200, statement
+
+
+LETTERS = """
+insert into squidie.runs (run_id, workflow, definition, trigger, queue, priority, started_at, status, fold, rev,
+    head_hash, updated_at, ended_at)
+select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'w', 'd', 't', 'q', 0, now(), 'failed', 1, 1, '',
+    now(), now() from generate_series(1, 20000) n;
+insert into squidie.dead_letters (run_id, step, attempt, seq, workflow, queue, reason, code, fingerprint, disposition,
+    error, claims, first_failed_at, at, closed_at, closed_as)
+select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 's', 1, 1, 'w', 'q', 'step_raised', 'c',
+    md5((n % 40)::text), 'fatal', '{}', 1, now(), now() - n * interval '1 s',
+    case when n % 100 > 0 then now() end, case when n % 100 > 0 then 'discarded' end from generate_series(1, 20000) n;
+analyze squidie.runs; analyze squidie.dead_letters
+"""
+
+
+@pytest.fixture
+def lettered(squidie):
+    """20,000 dead letters, of which 200 are open; nothing of it is committed."""
+    with squidie.engine.connect() as connection:
+        for statement in LETTERS.split(";"):
+            connection.execute(text(statement))
+        yield squidie, connection
+        connection.rollback()
+
+
+def letters_touched(nodes):
+    scans = [node for node in nodes if node.get("Relation Name") == "dead_letters"]
+    return sum(node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) for node in scans)
+
+
+def test_a_page_of_open_letters_reads_no_closed_one(lettered):
+    """B23, UX 4.5: newest first, straight out of the index; the page after it begins where it stopped."""
+    squidie, connection = lettered
+    place = {"place_at": datetime.now(UTC), "place_run": UUID(int=7), "place_step": "s", "place_attempt": 1}
+    for where in ({}, place):
+        statement = f"{dead.PAGE} where {dead.narrowed(where, is_open=True)} {dead.NEWEST_FIRST}"
+
+        nodes = plan(squidie, connection, statement, {**where, "limit": 20})
+
+        assert on(nodes, "dead_letters_open")
+        assert letters_touched(nodes) <= 40
+
+
+def test_a_page_of_all_letters_reads_its_index(lettered):
+    squidie, connection = lettered
+
+    nodes = plan(squidie, connection, f"{dead.PAGE} where true {dead.NEWEST_FIRST}", {"limit": 20})
+
+    assert on(nodes, "dead_letters_at")
+    assert letters_touched(nodes) <= 40
+
+
+def test_groups_of_open_letters_read_no_closed_one(lettered):
+    """UX 4.5"""
+    squidie, connection = lettered
+    statement = f"{dead.GROUPS} where {dead.narrowed({}, is_open=True)} {dead.MOST_FREQUENT_FIRST}"
+
+    nodes = plan(squidie, connection, statement, {"limit": 50})
+
+    assert letters_touched(nodes) <= 400
+
+
+def test_one_group_is_found_by_its_fingerprint(lettered):
+    squidie, connection = lettered
+    where = {"fingerprint": md5(b"0", usedforsecurity=False).hexdigest()}
+    statement = f"{dead.COUNT} where {dead.narrowed(where, is_open=True)}"
+
+    nodes = plan(squidie, connection, statement, where)
+
+    assert on(nodes, "dead_letters_alike")
+    assert letters_touched(nodes) <= 200

@@ -143,6 +143,36 @@ def test_a_step_that_kills_its_process_is_claimed_five_times(make, clock, squidi
     assert [fact.claim.n for fact in all_facts(squidie, poison)[1:6]] == [1, 2, 3, 4, 5]
 
 
+def test_poison_in_a_batch_costs_its_mates_one_loss_each_at_most(clock, squidie):
+    """G06, B29: fifteen healthy mates were claimed with it; all complete, it alone is given up after five claims."""
+    clock(now := NOON)
+
+    def turn():
+        squidie._parts.pace.short = squidie.registry.served  # a process that knows these steps to be short
+        squidie._parts.pace._size = 64
+        squidie.turn(["default"])
+
+    mates = squidie.start_many(Single, [{} for _ in range(15)])
+    poison = squidie.start(Single, {"plan": {"only": ["die"]}}, priority=0)
+
+    ended, pid = run_in_a_child(turn)
+    assert os.WIFSIGNALED(ended)
+    held_by_the_dead = squidie.child_died(pid)
+    while rows(squidie):
+        clock(now := now + timedelta(hours=1))
+        _, pid = run_in_a_child(turn)
+        squidie.child_died(pid)
+
+    assert held_by_the_dead == 16
+    lost = [fact for fact in all_facts(squidie, poison) if fact.kind == "attempt_released"]
+    assert [fact.claim.n for fact in lost] == [1, 2, 3, 4, 5]
+    assert squidie.dead_letters.show(poison.id, "only").reason == "claims_exhausted"
+    for mate in mates:
+        assert mate.snapshot().status == "completed"
+        assert kinds(squidie, mate).count("attempt_released") <= 1
+    assert squidie.dead_letters.count() == 1
+
+
 def test_a_parent_ends_the_claims_of_its_dead_child_at_once(squidie):
     """4.8, K: nobody waits for the lease; the child's other work is done by the next."""
     run = squidie.start(Chain, {"plan": {"b": ["die"]}})
@@ -182,8 +212,8 @@ def sweeper(make, bells):
 WORKER = "select queues, actions, delivery, role from {s}.workers where owner = :owner"
 
 
-def test_a_sweeper_says_that_its_worker_is_alive_and_takes_its_row_along(squidie, sweeper):
-    """4.10"""
+def test_a_sweeper_says_that_its_worker_is_alive_and_that_it_has_left(squidie, sweeper):
+    """4.10: whoever served a queue last stays known."""
     found = eventually(lambda: query(squidie, WORKER, owner=squidie.owner))
 
     assert [tuple(row) for row in found] == [
@@ -192,19 +222,36 @@ def test_a_sweeper_says_that_its_worker_is_alive_and_takes_its_row_along(squidie
     seen = scalar(squidie, "select seen_at from {s}.workers")
     eventually(lambda: scalar(squidie, "select seen_at from {s}.workers") > seen, why="the row is not refreshed")
     sweeper.stop()
-    assert query(squidie, WORKER, owner=squidie.owner) == []
+    (left,) = squidie.workers(everybody=True)
+    assert (left.state, left.queues, left.left_at) == ("left", ("default", "other"), left.seen_at)
+    assert squidie.workers() == ()
 
 
 def test_rows_of_workers_that_died_long_ago_are_forgotten(squidie, sweeper):
+    """4.10: after a month."""
     eventually(lambda: query(squidie, WORKER, owner=squidie.owner))
-    others = "host, pid, role, queues, actions, version, delivery, started_at"
-    change(
-        squidie, f"insert into {{s}}.workers select 'old:1:x', {others}, seen_at - interval '2 days' from {{s}}.workers"
-    )
+    others = "host, pid, role, queues, actions, version, code_version, delivery, slots, started_at"
+    for name, age in (("old:1:x", "31 days"), ("dead:1:x", "29 days")):
+        change(
+            squidie,
+            f"insert into {{s}}.workers select '{name}', {others}, seen_at - interval '{age}' from {{s}}.workers "
+            "where owner = :owner",
+            owner=squidie.owner,
+        )
 
     sweeper.stop()
 
-    assert query(squidie, "select owner from {s}.workers") == []
+    assert {row.owner for row in query(squidie, "select owner from {s}.workers")} == {squidie.owner, "dead:1:x"}
+
+
+def test_a_worker_that_serves_no_queue_any_more_has_left(squidie):
+    """4.10: one that drains is no consumer, and its queues stay known."""
+    presence = squidie.presence("worker")
+    presence.refresh(["default"])
+    presence.refresh([])
+
+    (left,) = squidie.workers(everybody=True)
+    assert (left.state, left.queues) == ("left", ("default",))
 
 
 def test_a_sweeper_finds_lost_bells_and_expired_claims(squidie, bells, sweeper):

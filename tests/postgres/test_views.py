@@ -360,7 +360,7 @@ def test_the_fleet_shows_who_is_alive_and_what_is_due(squidie, clock, journal):
     queues = {queue.name: queue for queue in found.queues}
 
     assert [worker.owner for worker in found.alive("worker")] == ["new:2:x"]
-    assert (queues["default"].due, queues["default"].later, queues["default"].held) == (0, 1, 1)
+    assert (queues["default"].due, queues["default"].scheduled, queues["default"].claimed) == (0, 1, 1)
     assert queues["default"].consumers == ()
     assert queues["other"].consumers == ("new:2:x",)
     assert settle(squidie, completion(held[0])) is None

@@ -1,12 +1,48 @@
 -- SEEN
-insert into {s}.workers (owner, host, pid, role, queues, actions, version, delivery, started_at, seen_at, bell_ok_at)
-values (:owner, :host, :pid, :role, :queues, :actions, :version, :delivery, {s}.clock(), {s}.clock(),
-    {s}.clock() - make_interval(secs => :silence))
+insert into {s}.workers as w (owner, host, pid, role, queues, actions, version, code_version, delivery, slots,
+    started_at, seen_at, bell_ok_at)
+values (:owner, :host, :pid, :role, :queues, :actions, :version, :code_version, :delivery, :slots,
+    {s}.clock(), {s}.clock(), {s}.clock() - make_interval(secs => :silence))
 on conflict (owner) do update set queues = excluded.queues, actions = excluded.actions, seen_at = excluded.seen_at,
-    bell_ok_at = coalesce(excluded.bell_ok_at, {s}.workers.bell_ok_at);
+    slots = excluded.slots, left_at = null, bell_ok_at = coalesce(excluded.bell_ok_at, w.bell_ok_at);
 
 -- GONE
-delete from {s}.workers where owner = :owner;
+update {s}.workers set left_at = {s}.clock(), seen_at = {s}.clock() where owner = :owner;
 
 -- FORGET
-delete from {s}.workers where seen_at < {s}.clock() - interval '1 day';
+delete from {s}.workers where seen_at < {s}.clock() - interval '30 days';
+
+-- WORKERS
+select w.owner, w.host, w.pid, w.role, w.queues, w.actions, w.version, w.code_version, w.delivery, w.slots,
+    w.started_at, w.seen_at, w.left_at, w.bell_ok_at, coalesce(h.claims, 0) as claims, coalesce(h.turns, 0) as turns,
+    count(*) filter (where w.left_at is null and w.seen_at >= {s}.clock() - make_interval(secs => :alive_for))
+        over (partition by w.host, split_part(w.owner, ':', 3)) as trees
+from {s}.workers w left join (
+    select split_part(owner, ':', 1) as host, split_part(owner, ':', 3) as boot, count(*) as claims,
+        count(distinct (owner, claimed_at)) as turns
+    from {s}.attempts where claim_id is not null group by 1, 2
+) h on h.host = w.host and h.boot = split_part(w.owner, ':', 3)
+order by w.role, w.owner;
+
+-- COUNTS
+select queue, partition, sum(due)::bigint as due, sum(scheduled)::bigint as scheduled, sum(claimed)::bigint as claimed,
+    sum(expired)::bigint as expired, sum(parked)::bigint as parked, sum(dead)::bigint as dead, min(oldest) as oldest
+from (
+    select a.queue, r.partition, count(*) filter (where claim_id is null and due_at <= {s}.clock()) as due,
+        count(*) filter (where claim_id is null and due_at > {s}.clock()) as scheduled,
+        count(*) filter (where claim_id is not null and lease_until > {s}.clock()) as claimed,
+        count(*) filter (where claim_id is not null and lease_until <= {s}.clock()) as expired, 0 as parked, 0 as dead,
+        min(due_at) filter (where claim_id is null and due_at <= {s}.clock()) as oldest
+    from {s}.attempts a join {s}.runs r on r.run_id = a.run_id
+    where a.kind <> 'timer' and (cast(:within as text) is null or r.partition = :within) group by 1, 2
+    union all
+    select l.queue, l.partition, 0, 0, 0, 0,
+        count(*) filter (where l.disposition = 'parked' and r.ended_at is null), count(*), null
+    from {s}.dead_letters l join {s}.runs r on r.run_id = l.run_id
+    where l.closed_at is null and (cast(:within as text) is null or l.partition = :within) group by 1, 2
+) counted group by queue, partition order by queue, partition nulls first;
+
+-- WANTED
+select distinct a.queue, a.action from {s}.attempts a join {s}.runs r on r.run_id = a.run_id
+where a.kind <> 'timer' and a.claim_id is null and (cast(:within as text) is null or r.partition = :within)
+order by 1, 2;

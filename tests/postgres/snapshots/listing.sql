@@ -20,7 +20,7 @@ where run_id = :run_id and (kind in ('attempt_completed', 'pause_resolved', 'eve
 -- OPEN
 with alive as (
     select queues, actions from {s}.workers
-    where role = 'worker' and seen_at >= {s}.clock() - make_interval(secs => :alive_for)
+    where role = 'worker' and left_at is null and seen_at >= {s}.clock() - make_interval(secs => :alive_for)
 )
 select run_id, kind, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at,
     lease_until, {s}.clock() as now, kind <> 'timer' and claim_id is null
@@ -57,18 +57,3 @@ select definition from {s}.runs where run_id = :run_id;
 -- COUNTS
 select status, count(*) as n from {s}.runs
 where ended_at is null or ended_at >= {s}.clock() - interval '24 hours' group by status;
-
--- WORKERS
-select owner, host, pid, role, queues, version, delivery, started_at, seen_at, bell_ok_at, {s}.clock() as now
-from {s}.workers order by role, owner;
-
--- DUE
-select queue, count(*) filter (where claim_id is null and due_at <= {s}.clock()) as due,
-    min(due_at) filter (where claim_id is null and due_at <= {s}.clock()) as oldest,
-    count(*) filter (where claim_id is null and due_at > {s}.clock()) as later,
-    count(*) filter (where claim_id is not null and lease_until > {s}.clock()) as held,
-    count(*) filter (where claim_id is not null and lease_until <= {s}.clock()) as expired, {s}.clock() as now
-from {s}.attempts where kind <> 'timer' group by queue order by queue;
-
--- LETTERS
-select count(*) as n, max(at) as latest from {s}.dead_letters where closed_at is null;

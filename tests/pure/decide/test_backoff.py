@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from squidie.decide.backoff import LONGEST, after_loss, delay
+from squidie.decide.backoff import LONGEST, after_loss, after_unserved, delay
 from squidie.workflow.spec import Backoff, Retry
 
 FIXED, LINEAR, EXPONENTIAL = Backoff.FIXED, Backoff.LINEAR, Backoff.EXPONENTIAL
@@ -75,3 +75,8 @@ def test_every_delay_lies_between_nothing_and_the_cap(retry, attempt, dice):
 def test_a_step_that_kills_its_workers_is_tried_ever_more_rarely():
     """4.4."""
     assert [after_loss(lost) for lost in (1, 2, 3, 4, 5, 99)] == [0.0, 1.0, 5.0, 30.0, 30.0, 30.0]
+
+
+def test_what_a_worker_cannot_run_is_due_again_later_and_later_up_to_a_minute():
+    """4.9, B27: under ten claims in the first minute, and one a minute after that."""
+    assert [after_unserved(before) for before in (0, 1, 2, 3, 4, 9, 10_000)] == [5, 10, 20, 40, 60, 60, 60]

@@ -258,3 +258,28 @@ def test_a_declared_type_is_encoded_inside_lists_too():
 def test_a_typed_object_that_holds_something_without_json_is_refused():
     with pytest.raises(UnstorableValue):
         describe(plain).encode(Order(object(), date(2025, 1, 2)))
+
+
+def pay(amount: int, ctx: StepContext, currency: str = "EUR") -> None:
+    """What a graph may name with other arguments than it takes today."""
+
+
+def forward(amount: int, **rest: int) -> None:
+    """Takes whatever is given."""
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "why"),
+    [
+        (pay, ["amount", "ctx"], None),
+        (pay, ["amount", "ctx", "currency"], None),
+        (pay, ["total", "ctx"], "takes no total"),
+        (pay, ["amount"], "needs ctx"),
+        (pay, [], "needs amount, ctx"),
+        (forward, ["amount", "anything"], None),
+        (forward, ["anything"], "needs amount"),
+    ],
+)
+def test_an_action_says_why_arguments_of_a_graph_do_not_fit_it(call, given, why):
+    """4.9: graphs outlive the signatures of what they call."""
+    assert describe(call).misfit(given) == why
