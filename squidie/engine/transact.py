@@ -14,6 +14,7 @@ member.
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
@@ -138,13 +139,21 @@ def _lock_heads(
     ids = {command.run_id for command in commands}
     statement = heads.LOCK_PASSING if len(ids) > 1 else heads.LOCK_WAITING
     if host is not None:
-        # The host's own lock order is not ours to know: from the second head on in one transaction we do not wait.
-        transaction = id(host.get_transaction())
-        statement = (
-            heads.LOCK_AT_ONCE if host.connection.info.get("squidie_heads") == transaction else heads.LOCK_WAITING
-        )
-        host.connection.info["squidie_heads"] = transaction
+        statement = _for_a_host(host)
     return heads.lock(parts.journal, connection, ids, statement)
+
+
+def _for_a_host(host: Connection) -> str:
+    """The host's own lock order is not ours to know: from the second head on in one transaction we do not wait.
+
+    The transaction is remembered, not its address: the next one on a connection often has the same.
+    """
+    info, transaction = host.connection.info, host.get_transaction()
+    before = info.get("squidie_heads")
+    if before is not None and before() is transaction:
+        return heads.LOCK_AT_ONCE
+    info["squidie_heads"] = weakref.ref(transaction)
+    return heads.LOCK_WAITING
 
 
 def _judge(  # noqa: PLR0917 - what one command meets

@@ -8,6 +8,7 @@ import pytest
 
 from squidie.engine.sweep import child_died
 from squidie.engine.transact import transact
+from squidie.errors import JournalBusy
 from squidie.testing import eventually
 from tests.support.flows import Single
 from tests.support.lab import claim, completion, expiry, failure, held, query, release, renew, settle, waits_for_a_lock
@@ -100,3 +101,17 @@ def test_a_busy_run_alone_is_named_busy(make):
         with pytest.raises(Exception, match="somebody else holds the run"):
             squidie.cancel(row.run_id, reason="x")
         assert eventually(lambda: query(squidie, "select 1 from {s}.attempts"))
+
+
+def test_the_first_run_of_each_host_transaction_is_waited_for_and_no_other(squidie):
+    """3.1, L04: also on a connection that had transactions before, whose place in memory the next one takes."""
+    run, other = squidie.start_many(Single, [{}, {}])
+    with squidie.engine.connect() as host, ThreadPoolExecutor(1) as pool:
+        for _ in range(5):
+            with host.begin():
+                with held(squidie, run.id):
+                    waiting = pool.submit(squidie.cancel, run.id, reason="x", key="k", connection=host)
+                    waits_for_a_lock(squidie)
+                assert waiting.result(10).id == run.id
+                with held(squidie, other.id), pytest.raises(JournalBusy):
+                    squidie.cancel(other.id, reason="x", connection=host)

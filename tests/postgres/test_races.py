@@ -1,15 +1,22 @@
-"""Who wins: pairs of commands at the same moment, a few hundred trials each; exactly one, and the journal is sound."""
+"""Who wins: pairs of claims, outcomes and timers at the same moment, 500 trials each; one wins, the other is told.
+
+After each test the views of what must hold are empty, and Postgres has counted no deadlock.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from threading import Lock
 
+import pytest
+
+from squidie.engine import outcomes
 from squidie.engine.lease import Hand, Holding
-from squidie.errors import InvalidTransition, RunEnded, StaleClaim
-from tests.support.flows import Diamond, Single
+from squidie.errors import ConflictingOutcome, InvalidTransition, RunEnded, StaleClaim, StepNotFound
+from tests.support.flows import ALL, Diamond, Single
 from tests.support.lab import (
     AFTER_LEASE,
     NOON,
@@ -18,24 +25,41 @@ from tests.support.lab import (
     change,
     claim,
     completion,
+    elapse,
     end_lease,
     failure,
     held,
     kinds,
+    no_deadlock,
     query,
     renew,
     scalar,
     settle,
+    timers,
     waits_for_a_lock,
     work_off,
 )
+from tests.support.race_flows import RACED, TRIALS, Bounded, Hurried, Timed, Winners
 
-TRIALS = 200
+
+@pytest.fixture
+def squidie(make, bells):
+    return make(*ALL, *RACED, delivery=bells)
 
 
-def claimed(squidie, number=TRIALS):
-    squidie.start_many(Single, [{} for _ in range(number)])
-    return claim(squidie, number)
+@pytest.fixture(autouse=True)
+def nobody_was_ended_by_postgres(squidie, scratch):
+    with no_deadlock(squidie, scratch):
+        yield
+
+
+def claimed(squidie, workflow=Single):
+    squidie.start_many(workflow, [{} for _ in range(TRIALS)])
+    return claim(squidie, TRIALS)
+
+
+def count_of(squidie, kind):
+    return scalar(squidie, "select count(*) from {s}.facts where kind = :kind", kind=kind)
 
 
 def test_settle_against_expiry(squidie, clock):
@@ -43,7 +67,7 @@ def test_settle_against_expiry(squidie, clock):
     clock(NOON)
     held = claimed(squidie)
     clock(NOON + AFTER_LEASE)
-    won = {"settle": 0, "expiry": 0}
+    won = Winners()
 
     with Trials() as trials:
         for number, row in enumerate(held):
@@ -55,30 +79,10 @@ def test_settle_against_expiry(squidie, clock):
             assert error is None or isinstance(error, StaleClaim)
             won["settle" if error is None else "expiry"] += 1
 
-    ends = query(squidie, "select kind, count(*) from {s}.facts where kind like 'attempt%' group by kind")
-    assert sum(count for _, count in ends) == TRIALS
-    assert dict(ends).get("attempt_expired", 0) == won["expiry"]
-
-
-def test_cancel_against_complete(squidie):
-    """7, proved by; M18: one terminal fact, and the loser is told."""
-    won = {"cancel": 0, "complete": 0}
-
-    with Trials() as trials:
-        for row in claimed(squidie):
-            error, run = trials.race(
-                lambda row=row: settle(squidie, completion(row)),
-                lambda row=row: squidie.cancel(row.run_id, reason="race"),
-            )
-            if error is None:
-                assert isinstance(run, InvalidTransition)
-            else:
-                assert isinstance(error, RunEnded)
-                assert run.id == row.run_id
-            won["complete" if error is None else "cancel"] += 1
-
-    ended = dict(query(squidie, "select status, count(*) from {s}.runs group by status"))
-    assert (ended.get("cancelled", 0), ended.get("completed", 0)) == (won["cancel"], won["complete"])
+    won.check("settle", "expiry")
+    ends = dict(query(squidie, "select kind, count(*) from {s}.facts where kind like 'attempt%' group by kind"))
+    assert sum(ends.values()) == TRIALS
+    assert ends["attempt_expired"] == won["expiry"]
 
 
 def test_renewal_against_expiry(squidie, clock):
@@ -86,6 +90,7 @@ def test_renewal_against_expiry(squidie, clock):
     clock(NOON)
     held = claimed(squidie)
     clock(NOON + AFTER_LEASE)
+    won = Winners()
 
     with Trials() as trials:
         for row in held:
@@ -93,34 +98,108 @@ def test_renewal_against_expiry(squidie, clock):
             still = scalar(squidie, "select count(*) from {s}.attempts where claim_id = :id", id=row.lease.claim_id)
             assert bool(still) is (facts == ())
             assert not (alive and facts), "a revived lease was ended"
+            won["renewal" if still else "expiry"] += 1
 
-
-def test_cancel_against_claim(squidie):
-    """B15: every claim that was made is named by the end of its run."""
-    runs = squidie.start_many(Single, [{} for _ in range(TRIALS)])
-    made = set()
-
-    with Trials() as trials:
-        for run in runs:
-            taken, ended = trials.race(lambda: claim(squidie), lambda run=run: squidie.cancel(run.id, reason="race"))
-            assert not isinstance(ended, Exception)
-            made |= {str(row.lease.claim_id) for row in taken}
-
-    named = {
-        end["claim"]["id"] for (ends,) in query(squidie, "select body->'ends' from {s}.facts") for end in ends or ()
-    }
-    assert named == made
-    assert query(squidie, "select * from {s}.attempts") == []
+    won.check("renewal", "expiry")
 
 
 def test_both_outcomes_of_one_claim(squidie):
     """4.6: the same claim, two answers: one is taken."""
+    won = Winners()
     with Trials() as trials:
         for row in claimed(squidie):
             errors = trials.race(
                 lambda row=row: settle(squidie, completion(row)), lambda row=row: settle(squidie, failure(row))
             )
             assert sorted(getattr(error, "code", "taken") for error in errors) == ["conflicting_outcome", "taken"]
+            won["completion" if errors[0] is None else "failure"] += 1
+
+    won.check("completion", "failure")
+
+
+def test_an_attempt_that_was_stopped_against_its_own_late_completion(squidie):
+    """18.3, 4.6: a step did not end in time and is settled in its place, while it ends after all."""
+    node = Timed.spec.by_name["only"]
+    won = Winners()
+    with Trials() as trials:
+        for row in claimed(squidie, Timed):
+            stopped = outcomes.stopped(squidie._parts, row, node)
+            late, timeout = trials.race(
+                lambda row=row: settle(squidie, completion(row)), lambda stopped=stopped: settle(squidie, stopped)
+            )
+            loser = late if timeout is None else timeout
+            assert (late is None) is not (timeout is None)
+            assert isinstance(loser, ConflictingOutcome)
+            won["timeout" if timeout is None else "completion"] += 1
+
+    won.check("timeout", "completion")
+    assert count_of(squidie, "attempt_failed") == won["timeout"]
+    assert count_of(squidie, "run_completed") == won["completion"]
+
+
+def test_a_deadline_against_a_completion(squidie, clock):
+    """18.3: proved by: the step has failed and its outcome is refused, or it has completed and the timer is gone."""
+    clock(NOON)
+    held = claimed(squidie, Bounded)
+    due = timers(squidie, "deadline:only")
+    clock(NOON + timedelta(minutes=1))
+    won = Winners()
+    with Trials() as trials:
+        for row in held:
+            error, facts = trials.race(
+                lambda row=row: settle(squidie, completion(row)), lambda row=row: elapse(squidie, due[row.run_id])
+            )
+            assert (error is None) is (facts == ())
+            assert error is None or isinstance(error, RunEnded)
+            won["completion" if error is None else "deadline"] += 1
+
+    won.check("completion", "deadline")
+    assert count_of(squidie, "deadline_passed") == count_of(squidie, "run_failed") == won["deadline"]
+    assert query(squidie, "select * from {s}.attempts") == []
+
+
+def test_the_last_two_branches_before_a_join(squidie):
+    """1.17, 2.7: what they join opens once, in the commit of whichever comes second."""
+    squidie.start_many(Diamond, [{} for _ in range(TRIALS)])
+    settle(squidie, *[completion(row) for row in claim(squidie, TRIALS)])
+    branches = defaultdict(dict)
+    for row in claim(squidie, 2 * TRIALS):
+        branches[row.run_id][row.step] = row
+    with Trials() as trials:
+        for rows in branches.values():
+            errors = trials.race(*[lambda row=row: settle(squidie, completion(row)) for row in rows.values()])
+            assert errors == [None, None]
+
+    sql = """
+    select body->>'step', count(*) from {s}.facts, json_array_elements(body->'opens') as opened
+    where opened->>'step' = 'd' group by 1
+    """
+    Winners(dict(query(squidie, sql))).check("b", "c")
+    assert query(squidie, "select step, count(*) from {s}.attempts group by step") == [("d", TRIALS)]
+
+
+def test_a_retry_that_is_made_due_against_a_claim(squidie, clock):
+    """5.7: of a retry that has come due meanwhile the claim wins, or there is none to be hurried any more."""
+    clock(NOON)
+    runs = [squidie.start(Hurried, queue=f"q{number}") for number in range(TRIALS)]
+    for number, _ in enumerate(runs):
+        (row,) = claim(squidie, queue=f"q{number}")
+        settle(squidie, failure(row, retryable=True))
+    won = Winners()
+    with Trials() as trials:
+        for number, run in enumerate(runs):
+            answer, taken = trials.race(
+                lambda run=run: squidie.retry_now(run.id, "only"), lambda n=number: claim(squidie, queue=f"q{n}")
+            )
+            assert not isinstance(answer, Exception), "it was scheduled, and nobody could claim it before"
+            again = taken or claim(squidie, queue=f"q{number}")
+            assert [(row.step, row.attempt) for row in again] == [("only", 2)]
+            with pytest.raises(StepNotFound):
+                squidie.retry_now(run.id, "only")
+            won["at once" if taken else "next"] += 1
+
+    won.check("at once", "next")
+    assert count_of(squidie, "attempt_hastened") == TRIALS
 
 
 def test_give_back_against_begin():
@@ -183,7 +262,6 @@ def test_batches_over_the_same_runs_in_any_order_never_deadlock(squidie, make, c
     """G13: eight threads of turns, cancels, sweeps and expiries over the same runs."""
     runs = squidie.start_many(Diamond, [{} for _ in range(80)])
     guard, left = Lock(), list(runs[::4])
-    before = scalar(squidie, "select deadlocks from pg_stat_database where datname = current_database()")
 
     def cancel_some():
         while True:
@@ -211,7 +289,6 @@ def test_batches_over_the_same_runs_in_any_order_never_deadlock(squidie, make, c
     clock(NOON + timedelta(days=3650))
     work_off(squidie)
 
-    assert scalar(squidie, "select deadlocks from pg_stat_database where datname = current_database()") == before
     assert {status for (status,) in query(squidie, "select status from {s}.runs")} <= {
         "completed",
         "cancelled",

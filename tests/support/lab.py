@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,7 +15,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from squidie.decide.commands import Complete, Expire, Release
+from squidie.decide.commands import Complete, Elapse, Expire, Release
 from squidie.decide.commands import Fail as FailCommand
 from squidie.engine import settle as settling
 from squidie.engine.transact import transact
@@ -65,6 +67,22 @@ def settle(squidie, *commands):
     by_command = {id(verdict.command): verdict.error for verdict in verdicts}
     found = [by_command[id(command)] for command in commands]
     return found[0] if len(found) == 1 else found
+
+
+def timers(squidie, step):
+    """The timers of that name in all runs, by run."""
+    with squidie.engine.connect() as connection:
+        sql = f"select run_id, step, attempt from \"{squidie.schema}\".attempts where kind = 'timer' and step = :step"
+        found = connection.execute(text(sql), {"step": step}).all()
+    return {row.run_id: Elapse(*row) for row in found}
+
+
+def elapse(squidie, timer):
+    """Settle a timer as a worker does that finds it due; the facts that this made."""
+    (verdict,) = transact(squidie._parts, [timer])
+    if verdict.error is not None:
+        raise verdict.error
+    return verdict.facts
 
 
 def end_lease(squidie, row):
@@ -167,17 +185,28 @@ def at_once(*calls):
 
 
 class Trials:
-    """The same pair of racers again and again, without a new thread for each trial."""
+    """The same pair of racers again and again, without a new thread for each trial.
 
-    def __init__(self, racers=2):
+    After the barrier one of them, drawn from a seed, comes up to 2 ms later, so that each has its chances to be first.
+    """
+
+    APART = 0.002
+
+    def __init__(self, racers=2, seed=39):
         self._pool = ThreadPoolExecutor(racers)
         self._barrier = threading.Barrier(racers)
+        self._drawn = random.Random(seed)  # noqa: S311 - the same offsets in every session
 
     def race(self, *calls):
-        return [future.result(30) for future in [self._pool.submit(self._run, call) for call in calls]]
+        late = self._drawn.randrange(len(calls))
+        pauses = [self._drawn.uniform(0, self.APART) if number == late else 0 for number in range(len(calls))]
+        jobs = [self._pool.submit(self._run, call, pause) for call, pause in zip(calls, pauses, strict=True)]
+        return [job.result(30) for job in jobs]
 
-    def _run(self, call):
+    def _run(self, call, pause):
         self._barrier.wait(10)
+        if pause:
+            time.sleep(pause)
         try:
             return call()
         except Exception as error:  # noqa: BLE001 - it is the result
@@ -188,6 +217,22 @@ class Trials:
 
     def __exit__(self, *_):
         self._pool.shutdown()
+
+
+@contextmanager
+def no_deadlock(squidie, scratch):
+    """Postgres has ended nobody for standing in another's way; it counts when a connection closes."""
+    sql = "select deadlocks from pg_stat_database where datname = current_database()"
+    others = """
+    select count(*) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+    """
+    before = scalar(squidie, sql)
+    yield
+    squidie.engine.dispose()
+    scratch.dispose()
+    eventually(lambda: scalar(squidie, others) == 0, why="a connection stays open")
+    assert scalar(squidie, sql) == before
 
 
 def raises(code):
