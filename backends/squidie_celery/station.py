@@ -20,11 +20,14 @@ CONSUMES = "SQUIDIE_CONSUMES"
 
 
 class Station:
-    """One app's place in Squidie. `heard` and `dropped` count this process' bells."""
+    """One app's place in Squidie.
+
+    `heard` and `dropped` count this process' bells, `quarantined` what it has put aside because it was no message.
+    """
 
     def __init__(self, app: Celery, squidie: Any) -> None:
         self.app, self.squidie = app, squidie
-        self.heard = self.dropped = 0
+        self.heard = self.dropped = self.quarantined = 0
         self._flag: mmap.mmap | None = None
 
     @property
