@@ -100,7 +100,11 @@ class Worker:
         self._listener: Callable[[], Listener] | None = getattr(squidie.delivery, "listener", None)
 
     def run(self) -> int:
-        """Work until a signal says to stop; 0, or 1 if it had to be said twice."""
+        """Work until a signal says to stop; 0, or 1 if it had to be said twice.
+
+        Raises `InvalidConfig` where the database's settings are unsafe.
+        """
+        self._squidie.check_conditions(refuse=True)
         with _on_signals(self._on_signal):
             self._fork_missing()
             sweeper = self._squidie.sweeper(lambda: [] if self._draining() else self._queues)

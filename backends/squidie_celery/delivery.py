@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from squidie import StepContext
+    from squidie.delivery import Finding
 
 
 class CeleryDelivery:
@@ -78,6 +79,14 @@ class CeleryDelivery:
     def check(self) -> str:
         """The broker and how soon it answers, as `squidie doctor` says it. Raises `Unavailable`."""
         return checks.answers(self.app)
+
+    def findings(self) -> list[Finding]:
+        """What is unwise about the app's settings and its broker, for `squidie doctor`."""
+        return list(checks.findings(self.app))
+
+    def quarantined(self) -> int:
+        """How many items of queues were put aside because they are no messages. Raises `Unavailable`."""
+        return checks.quarantined(self.app)
 
     def call_task(self, task: Any, arguments: Mapping[str, Any], ctx: StepContext) -> Any:
         """Run a Celery task as a step; see `squidie_celery.adopt`."""

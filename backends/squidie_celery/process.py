@@ -45,7 +45,8 @@ class Process(bootsteps.StartStopStep):
 
     def start(self, worker: Any) -> None:
         """Before the consumer: check the settings, then sweep and watch. A journal that is away delays nothing here."""
-        checks.at_boot(worker.app)
+        unwise = [*checks.findings(worker.app), *checks.of_pool(worker.pool_cls)]
+        self._squidie.check_conditions(unwise, refuse=is_own(worker.app))
         self._sweeper.start()
         if children_of(worker.pool):
             self._watch.start()

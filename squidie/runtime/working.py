@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from squidie.engine import ids
+from squidie.engine import conditions, ids
 from squidie.engine.claim import claim
 from squidie.engine.presence import Presence
 from squidie.engine.requests import queue_name
@@ -15,11 +15,11 @@ from squidie.migrate import ensure
 from squidie.runtime.door import Door
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import Engine
 
-    from squidie.delivery import Delivery
+    from squidie.delivery import Delivery, Finding
     from squidie.runtime.run import Run
     from squidie.settings import Settings
     from squidie.workflow.dsl import Workflow
@@ -72,6 +72,13 @@ class Working(Door):
     def child_died(self, pid: int) -> int:
         """End the claims of a child process of this worker that has died; how many."""
         return child_died(self._parts, pid)
+
+    def check_conditions(self, findings: Iterable[Finding] = (), *, refuse: bool) -> None:
+        """Say in the log what is unwise about the database, and what a worker has found itself, when it starts.
+
+        With `refuse` what is unsafe is `InvalidConfig`, which names each setting and what mends it.
+        """
+        conditions.at_boot(self._parts.journal, findings, refuse=refuse)
 
     @property
     def owner(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 import redis as plain_redis
 from celery import Celery, chain, group
 
+from squidie.errors import Unavailable
 from squidie.testing import Redis, Worker, eventually
 from squidie.testing.contract_app import contract_squidie
 from squidie_celery import CeleryDelivery, create_app
@@ -168,6 +169,17 @@ def test_a_prefix_of_the_hosts_reaches_all_keys(redis: Redis, client: plain_redi
         assert Quarantine(connection.default_channel).sift(["celery"]) == 1
 
     assert client.keys() == [f"shop:{KEY}".encode()]
+
+
+def test_the_delivery_says_how_much_was_put_aside(channel: Any, squidie: Squidie) -> None:
+    """What `squidie doctor` shows; a broker that is away is said to be, and other brokers have none."""
+    Quarantine(channel).keep("garbage", "default", "no JSON")
+
+    assert squidie.delivery.quarantined() == 1
+    assert squidie.delivery.findings() == []
+    assert CeleryDelivery(Celery("other", broker="amqp://", set_as_current=False)).quarantined() == 0
+    with pytest.raises(Unavailable, match="did not answer"):
+        CeleryDelivery(create_app("redis://127.0.0.1:1/0", set_as_current=False)).quarantined()
 
 
 @pytest.mark.parametrize("kind", GARBAGE)
