@@ -44,7 +44,8 @@ class Delivery(Protocol):
     failure, and appends to `ctx.signals.afterwards` what is to be called once the outcome was recorded. `timed_out` is
     what is raised in such a task when its time is over, a subclass of `TimedOut`. `in_child()` says whether this
     process exists to run steps and is replaced when it ends, so that a step that does not end may end it;
-    `flush(timeout)` then sends the last bells. `listener()` is an ear for `squidie worker`. For `squidie doctor`:
+    `is_stop(error)` says whether an exception that came out of a step is how the worker's stop reached it;
+    `flush(timeout)` sends the last bells. `listener()` is an ear for `squidie worker`. For `squidie doctor`:
     `check()` says in a few words that the carrier answers, or raises `Unavailable`; `findings()` are what is unwise
     about it; `quarantined()` is how many messages were put aside because nobody could read them.
     """

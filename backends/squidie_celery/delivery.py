@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from squidie.ringing import Ringer
-from squidie_celery import adopt, checks
+from squidie_celery import adopt, checks, stopping
 from squidie_celery.app import deployed_app, host_app
 from squidie_celery.line import BellLine
 from squidie_celery.queues import QueueNames
@@ -95,6 +95,10 @@ class CeleryDelivery:
     def in_child(self) -> bool:
         """Whether this process is a child of a worker's pool: it may be ended with a step that does not end."""
         return adopt.in_child()
+
+    def is_stop(self, error: BaseException) -> bool:
+        """Whether this came out of a step because its worker ends: then the step has not failed."""
+        return stopping.is_stop(error)
 
     def attach(self, squidie: Any) -> None:
         """Learn the default queue's name and this thread's app; refuse queues that are keys of Redis' transport."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from squidie.errors import MissingConfig
 from squidie_celery.queues import QueueNames
+from squidie_celery.stopping import is_told_to_end
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -58,8 +59,8 @@ class Station:
             self._flag[0] = 1
 
     def draining(self) -> bool:
-        """Whether the worker is shutting down."""
-        return self._flag is not None and self._flag[0] == 1
+        """Whether the worker is shutting down, or this process of it."""
+        return (self._flag is not None and self._flag[0] == 1) or is_told_to_end()
 
 
 def station_of(app: Celery) -> Station:

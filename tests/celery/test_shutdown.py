@@ -103,9 +103,9 @@ def _rows(squidie: Squidie, wanted: str, run: Run | None = None) -> list[Any]:
 def test_a_warm_stop_lets_the_step_end_and_loses_nothing(
     squidie: Squidie, start: Callable[..., Worker], tmp_path: Path, pool: str
 ) -> None:
-    """K18, B30: in mid-flood; what was claimed and had not begun is handed back, and the next worker takes it at once."""
+    """K18, B30: in mid-flood; what had not begun is handed back, and the next worker takes it at once."""
     worker = start(pool=pool, env={"SQUIDIE_SWEEP": "600"})
-    flood = squidie.start_many([("Quick", {"number": number}) for number in range(300)])
+    flood = squidie.start_many("Quick", [{"number": number} for number in range(300)])
     run = begun(squidie, tmp_path / "sign", 0.5)
 
     os.kill(worker.pid, signal.SIGTERM)
@@ -122,7 +122,7 @@ def test_a_soft_stop_waits_for_a_step_that_ends_in_time(
     squidie: Squidie, start: Callable[..., Worker], tmp_path: Path
 ) -> None:
     """B38: SIGTERM under Kubernetes, with `REMAP_SIGTERM=SIGQUIT`."""
-    worker = start(worker_soft_shutdown_timeout=8.0, env={"REMAP_SIGTERM": "SIGQUIT"})
+    worker = start(worker_soft_shutdown_timeout=2.5, env={"REMAP_SIGTERM": "SIGQUIT"})
     run = begun(squidie, tmp_path / "sign", 0.5)
 
     os.kill(worker.pid, signal.SIGTERM)
