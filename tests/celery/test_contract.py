@@ -108,14 +108,14 @@ HOSTILE: dict[str, Any] = {
 }
 
 
-class TestAHostsApp(DeliveryContract):
-    """Late acknowledgement, rate limits, time limits of a second: none of it reaches the bells."""
+class TestAHostsApp(DeliveryContract, BrokerContract):
+    """B39: bells are acknowledged late here; rate limits and time limits of a second do not reach them."""
 
     @pytest.fixture
     def carrier(self, database_url: str, redis: Redis) -> Iterator[CeleryCarrier]:
         app = Celery("host", broker=redis.url, set_as_current=False)
         carrier = CeleryCarrier(
-            "host_app", app, database_url, redis, HOST_BROKER=redis.url, HOST_CONF=json.dumps(HOSTILE)
+            "host_app", app, database_url, redis, HOST_BROKER=redis.url, HOST_CONF=json.dumps(HOSTILE), HOST_LATE="yes"
         )
         yield carrier
         carrier.close()
