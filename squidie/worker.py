@@ -93,7 +93,7 @@ class Worker:
     def __init__(self, squidie: Squidie, queues: Sequence[str], concurrency: int) -> None:
         self._squidie, self._queues, self._concurrency = squidie, list(queues), concurrency
         self._parent = os.getpid()
-        self._owner = squidie.owner  # drawn before the first fork, so that children share it
+        squidie.begin_worker()  # before the first fork, so that children share its name
         self._flag = mmap.mmap(-1, 1)  # seen by the children
         self._bells = BellSocket()
         self._children: dict[ForkProcess, float] = {}

@@ -35,7 +35,7 @@ class Process(bootsteps.StartStopStep):
         self._squidie = self._station.squidie
         self._station.share_flag()
         self._station.tell_spawned()
-        self._owner = self._squidie.owner  # drawn before the pool exists, so that children share it
+        self._squidie.begin_worker()  # before the pool exists, so that children share its name
         self._sweeper = self._squidie.sweeper(self._queues)
         self._watch = Watch(lambda: children_of(worker.pool), self._squidie.child_died)
         harden(worker.app)

@@ -80,6 +80,11 @@ class Working(Door):
         """
         conditions.at_boot(self._parts.journal, findings, refuse=refuse)
 
+    def begin_worker(self) -> str:
+        """Name this process as the first of a worker, before it forks its children; who it is from now on."""
+        ids.begin_tree()
+        return self.owner
+
     @property
     def owner(self) -> str:
         """Who this process is: `host:pid:boot`."""
