@@ -9,7 +9,7 @@ delivery=CeleryDelivery(app))`.
 from __future__ import annotations
 
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from squidie.errors import InvalidConfig
 
@@ -17,6 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 GROUP = "squidie.delivery"
+
+
+class Finding(NamedTuple):
+    """Something unwise about a deployment: the setting, what may come of it, and what to do.
+
+    `unsafe`: runs may be lost, or somebody else may act in our place. A process that is Squidie's own does not start on
+    it; a host's is told.
+    """
+
+    setting: str
+    reason: str
+    fix: str
+    unsafe: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.reason}; fix: {self.fix}"
 
 
 @runtime_checkable
@@ -28,8 +44,11 @@ class Delivery(Protocol):
     failure, and appends to `ctx.signals.afterwards` what is to be called once the outcome was recorded. `timed_out` is
     what is raised in such a task when its time is over, a subclass of `TimedOut`. `in_child()` says whether this
     process exists to run steps and is replaced when it ends, so that a step that does not end may end it;
-    `flush(timeout)` then sends the last bells. `listener()` is an ear for `squidie worker`. `rung` and `failed` count
-    the bells of this process, `ok_at` is the `time.monotonic()` of the last one that was sent.
+    `is_stop(error)` says whether an exception that came out of a step is how the worker's stop reached it;
+    `flush(timeout)` sends the last bells. `listener()` is an ear for `squidie worker`. `rung` and `failed` count the
+    bells of this process, `ok_at` is the `time.monotonic()` of the last one that was sent. For `squidie doctor`:
+    `check()` says in a few words that the carrier answers, or raises `Unavailable`; `findings()` are what is unwise
+    about it; `quarantined()` is how many messages were put aside because nobody could read them.
     """
 
     name: str

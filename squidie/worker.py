@@ -2,8 +2,9 @@
 
 The parent passes each bell it hears into a socket that all children read, so one bell wakes one idle child. It runs no
 steps itself. Without a listener (a delivery that cannot be heard) every queue is looked at once in a sweep's interval.
-One SIGTERM or SIGINT lets running steps end and gives back what has not begun; a second one ends the children at once,
-and their claims are given back by the parent.
+One SIGTERM or SIGINT lets running steps end and gives back what has not begun; a second one, or SIGQUIT, ends the
+children at once, and their claims are given back by the parent. Children whose parent was killed end their step and
+themselves.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("squidie.worker")
 
 LOOK_EVERY = 1.0  # how soon an idle child notices that its parent is gone, and an untold death is told again
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 YOUNG = 1.0  # a child that dies before this age is replaced only after as long: no storm of forks
 
 
@@ -62,7 +64,7 @@ def serve(
 
 def _work_off(squidie: Squidie, queues: Sequence[str], *, until_empty: bool) -> int:
     stop = threading.Event()
-    with _on_signals(stop.set):
+    with _on_signals(lambda _: stop.set()):
         squidie.sweep(queues)
         while squidie.turn(queues, draining=stop.is_set).claimed and until_empty and not stop.is_set():
             pass
@@ -70,12 +72,15 @@ def _work_off(squidie: Squidie, queues: Sequence[str], *, until_empty: bool) -> 
 
 
 @contextmanager
-def _on_signals(heard: Callable[[], None]) -> Iterator[None]:
-    """Call `heard` at SIGTERM and SIGINT. Only the main thread may ask for that; elsewhere signals are left alone."""
+def _on_signals(heard: Callable[[int], None]) -> Iterator[None]:
+    """Call `heard` with the number at SIGTERM, SIGINT and SIGQUIT.
+
+    Only the main thread may ask for that; elsewhere signals are left alone.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, lambda *_: heard()) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, lambda number, _: heard(number)) for number in SIGNALS}
     try:
         yield
     finally:
@@ -89,7 +94,7 @@ class Worker:
     def __init__(self, squidie: Squidie, queues: Sequence[str], concurrency: int) -> None:
         self._squidie, self._queues, self._concurrency = squidie, list(queues), concurrency
         self._parent = os.getpid()
-        self._owner = squidie.owner  # drawn before the first fork, so that children share it
+        squidie.begin_worker()  # before the first fork, so that children share its name
         self._flag = mmap.mmap(-1, 1)  # seen by the children
         self._bells = BellSocket()
         self._children: dict[ForkProcess, float] = {}
@@ -101,7 +106,11 @@ class Worker:
         self._listener: Callable[[], Listener] | None = getattr(squidie.delivery, "listener", None)
 
     def run(self) -> int:
-        """Work until a signal says to stop; 0, or 1 if it had to be said twice."""
+        """Work until a signal says to stop; 0, or 1 if it was said twice or by SIGQUIT.
+
+        Raises `InvalidConfig` where the database's settings are unsafe.
+        """
+        self._squidie.check_conditions(refuse=True)
         with _on_signals(self._on_signal):
             self._fork_missing()
             sweeper = self._squidie.sweeper(lambda: [] if self._draining() else self._queues, slots=self._concurrency)
@@ -114,9 +123,9 @@ class Worker:
             self._let_children_finish()
         return 0 if self._signals < 2 else 1
 
-    def _on_signal(self) -> None:
-        """In a signal handler: nothing that could wait."""
-        self._signals += 1
+    def _on_signal(self, number: int) -> None:
+        """In a signal handler: nothing that could wait. SIGQUIT says at once what others say by coming twice."""
+        self._signals += 2 if number == signal.SIGQUIT else 1
         self._flag[0] = 1
         os.write(self._wake_writer, b"!")
 
@@ -198,20 +207,21 @@ class Worker:
 
     def _work(self) -> None:
         """Answer bells until told to stop, or orphaned."""
-        for number in (
-            signal.SIGTERM,
-            signal.SIGINT,
-        ):  # a terminal or a supervisor signals all of us; the parent decides
+        for number in SIGNALS:  # a terminal or a supervisor signals all of us; the parent decides
             signal.signal(number, lambda *_: None)  # not SIG_IGN, which programs started by steps would inherit
-        while not self._draining() and os.getppid() == self._parent:
+        while not self._ends():
             queue = self._bells.hear(LOOK_EVERY)
             if queue:
                 self._take_turn(queue)
         self._squidie.close()
 
+    def _ends(self) -> bool:
+        """Whether to begin nothing more: the worker drains, or nobody would notice this child's death any more."""
+        return self._draining() or os.getppid() != self._parent
+
     def _take_turn(self, queue: str) -> None:
         try:
-            report = self._squidie.turn([queue], draining=self._draining)
+            report = self._squidie.turn([queue], draining=self._ends)
         except Unavailable as error:
             log.warning("a turn found no journal: %s", error.message)
             sleep(ids.jittered(LOOK_EVERY))

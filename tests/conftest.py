@@ -1,5 +1,6 @@
 """Real services for everybody: one cluster a session, one database a test, and the journal's invariants after each."""
 
+import os
 from importlib.util import find_spec
 from itertools import cycle
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from sqlalchemy import create_engine, inspect
 from squidie.testing import Services
 
 QUICK = {"fsync": "off", "full_page_writes": "off"}  # processes are killed here, power is not cut
+os.environ.setdefault("SQUIDIE_ACCEPT", ",".join(QUICK))  # workers of Squidie's own would not start on it
 SCHEMA = "squidie"
 NUMBERS = cycle(range(1, 16))
 

@@ -1,17 +1,22 @@
-"""What is unwise in a host's Celery settings, by name and with the fix. Nothing is changed: a host's app is the host's.
+"""What is unwise in the settings of a Celery app, by name and with the fix.
 
-An app from `create_app()` has the right settings by construction; there a broker that evicts keys is refused.
+Nothing is changed: a host's app is the host's. An app from `create_app()` has the right settings by construction; if
+one was changed to what is unsafe, its workers do not start. Each misconfiguration is one finding.
 """
 
 from __future__ import annotations
 
 import logging
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from squidie.errors import InvalidConfig, Unavailable
+import kombu
+
+from squidie.delivery import Finding
+from squidie.errors import Unavailable
 from squidie_celery.app import is_own
 from squidie_celery.line import BOUNDS
+from squidie_celery.quarantine import SETTING, Quarantine, is_guarded
 from squidie_celery.tasks import NAME
 
 if TYPE_CHECKING:
@@ -21,16 +26,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("squidie.checks")
 
-
-class Finding(NamedTuple):
-    """One unwise setting: its name, what may come of it, and what to do."""
-
-    setting: str
-    reason: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"{self.setting}: {self.reason}; fix: {self.fix}"
+JSON = frozenset({"json", "application/json"})
+RUNS_CODE = frozenset({"pickle", "application/x-python-serialize", "yaml", "application/x-yaml"})
+OLDEST_KOMBU = (5, 4)
+REDIS = frozenset({"redis", "rediss", "sentinel"})
 
 
 def _no_socket_timeout(app: Celery) -> bool:
@@ -38,7 +37,16 @@ def _no_socket_timeout(app: Celery) -> bool:
 
 
 def _no_json(app: Celery) -> bool:
-    return not {"json", "application/json"} & set(app.conf.accept_content)
+    return not JSON & set(app.conf.accept_content)
+
+
+def _more_than_json(app: Celery) -> bool:
+    others = {*app.conf.accept_content} - JSON
+    return not _no_json(app) and bool(others if is_own(app) else others & RUNS_CODE)
+
+
+def _keeps_results(app: Celery) -> bool:
+    return is_own(app) and bool(app.conf.result_backend)
 
 
 def _prefetches(app: Celery) -> bool:
@@ -60,6 +68,14 @@ def _gives_up(app: Celery) -> bool:
     return app.conf.broker_connection_max_retries is not None
 
 
+def _is_unguarded(app: Celery) -> bool:
+    return _is_redis(app) and not is_guarded(app)
+
+
+def _is_old(app: Celery) -> bool:
+    return _is_redis(app) and tuple(kombu.VERSION[:2]) < OLDEST_KOMBU
+
+
 RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
     (
         _no_socket_timeout,
@@ -69,7 +85,25 @@ RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
             "add socket_timeout=2",
         ),
     ),
-    (_no_json, Finding("accept_content", "bells are JSON and would be refused", "add 'json'")),
+    (_no_json, Finding("accept_content", "bells are JSON and would be refused", "add 'json'", unsafe=True)),
+    (
+        _more_than_json,
+        Finding(
+            "accept_content",
+            "whoever reaches the broker can run code in the workers, by a message that is not JSON",
+            "leave 'json' only",
+            unsafe=True,
+        ),
+    ),
+    (
+        _keeps_results,
+        Finding(
+            "result_backend",
+            "outcomes are kept in the journal, and a second truth may say otherwise",
+            "leave it unset",
+            unsafe=True,
+        ),
+    ),
     (
         _prefetches,
         Finding(
@@ -84,6 +118,7 @@ RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
             "worker_enable_remote_control",
             "whoever reaches this Redis, which has no password, can stop the worker",
             "give Redis a password or set it to False",
+            unsafe=True,
         ),
     ),
     (
@@ -102,23 +137,31 @@ RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
             "set it to None",
         ),
     ),
+    (
+        _is_unguarded,
+        Finding(
+            SETTING,
+            "an item in a queue that is no message ends this worker; it is put aside when the worker starts again",
+            "set it to True, and what is met is put aside at once; or run the worker under a supervisor",
+        ),
+    ),
+    (
+        _is_old,
+        Finding(
+            "kombu",
+            f"{kombu.__version__} may wait for ever for a Redis that was restarted",
+            "use 5.4 or newer",
+            unsafe=True,
+        ),
+    ),
 )
 
 EVICTS = Finding(
     "maxmemory-policy",
     "this Redis silently drops queued messages when it is full",
     "CONFIG SET maxmemory-policy noeviction",
+    unsafe=True,
 )
-
-
-def at_boot(app: Celery) -> None:
-    """Name what is unwise in the worker's log; refuse to start an app of our own on a broker that loses messages."""
-    if is_own(app):
-        if evicts(app):
-            raise InvalidConfig(f"{EVICTS.setting}: {EVICTS.reason}", hint=EVICTS.fix)
-        return
-    for finding in findings(app):
-        log.warning("%s", finding)
 
 
 def findings(app: Celery) -> Iterator[Finding]:
@@ -126,6 +169,17 @@ def findings(app: Celery) -> Iterator[Finding]:
     yield from (finding for applies, finding in RULES if applies(app))
     if evicts(app):
         yield EVICTS
+
+
+def of_pool(pool: object) -> Iterator[Finding]:
+    """What a worker's pool cannot do; `pool` is its class or name. Only children can be ended with their step."""
+    name = getattr(pool, "__module__", str(pool)).rpartition(".")[2]
+    if name != "prefork":
+        yield Finding(
+            "worker_pool",
+            f"the {name} pool cannot end a step that goes on after its timeout: it is settled, and its code runs on",
+            "use prefork where steps have timeouts",
+        )
 
 
 def evicts(app: Celery) -> bool:
@@ -140,6 +194,17 @@ def evicts(app: Celery) -> bool:
         log.debug("the broker does not say how it evicts: %s", type(error).__name__)
         return False
     return str(policy) != "noeviction"
+
+
+def quarantined(app: Celery) -> int:
+    """How many items were put aside on this broker. Raises `Unavailable`."""
+    if not _is_redis(app):
+        return 0
+    try:
+        with app.connection_for_write(transport_options=BOUNDS) as connection:
+            return len(Quarantine(connection.default_channel))
+    except Exception as error:
+        raise Unavailable(f"the broker did not answer ({type(error).__name__})") from error
 
 
 def answers(app: Celery) -> str:
@@ -161,4 +226,4 @@ def answers(app: Celery) -> str:
 
 
 def _is_redis(app: Celery) -> bool:
-    return str(app.connection_for_write().transport_cls) in {"redis", "rediss", "sentinel"}
+    return str(app.connection_for_write().transport_cls) in REDIS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from squidie.ringing import Ringer
-from squidie_celery import adopt, checks
+from squidie_celery import adopt, checks, stopping
 from squidie_celery.app import deployed_app, host_app
 from squidie_celery.line import BellLine
 from squidie_celery.queues import QueueNames
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from squidie import StepContext
+    from squidie.delivery import Finding
 
 
 class CeleryDelivery:
@@ -79,6 +80,14 @@ class CeleryDelivery:
         """The broker and how soon it answers, as `squidie doctor` says it. Raises `Unavailable`."""
         return checks.answers(self.app)
 
+    def findings(self) -> list[Finding]:
+        """What is unwise about the app's settings and its broker, for `squidie doctor`."""
+        return list(checks.findings(self.app))
+
+    def quarantined(self) -> int:
+        """How many items of queues were put aside because they are no messages. Raises `Unavailable`."""
+        return checks.quarantined(self.app)
+
     def call_task(self, task: Any, arguments: Mapping[str, Any], ctx: StepContext) -> Any:
         """Run a Celery task as a step; see `squidie_celery.adopt`."""
         return adopt.call_task(task, arguments, ctx)
@@ -86,6 +95,10 @@ class CeleryDelivery:
     def in_child(self) -> bool:
         """Whether this process is a child of a worker's pool: it may be ended with a step that does not end."""
         return adopt.in_child()
+
+    def is_stop(self, error: BaseException) -> bool:
+        """Whether this came out of a step because its worker ends: then the step has not failed."""
+        return stopping.is_stop(error)
 
     def attach(self, squidie: Any) -> None:
         """Learn the default queue's name and this thread's app; refuse queues that are keys of Redis' transport."""

@@ -35,7 +35,7 @@ class Process(bootsteps.StartStopStep):
         self._squidie = self._station.squidie
         self._station.share_flag()
         self._station.tell_spawned()
-        self._owner = self._squidie.owner  # drawn before the pool exists, so that children share it
+        self._squidie.begin_worker()  # before the pool exists, so that children share its name
         self._sweeper = self._squidie.sweeper(self._queues, slots=getattr(worker, "concurrency", None))
         self._watch = Watch(lambda: children_of(worker.pool), self._squidie.child_died)
         harden(worker.app)
@@ -45,7 +45,8 @@ class Process(bootsteps.StartStopStep):
 
     def start(self, worker: Any) -> None:
         """Before the consumer: check the settings, then sweep and watch. A journal that is away delays nothing here."""
-        checks.at_boot(worker.app)
+        unwise = [*checks.findings(worker.app), *checks.of_pool(worker.pool_cls)]
+        self._squidie.check_conditions(unwise, refuse=is_own(worker.app))
         self._sweeper.start()
         if children_of(worker.pool):
             self._watch.start()

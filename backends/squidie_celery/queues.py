@@ -13,8 +13,8 @@ from squidie.errors import InvalidConfig
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-RESERVED = frozenset({"unacked", "unacked_index", "unacked_mutex"})
-"""On Redis a queue is a key, and these keys are the transport's own."""
+RESERVED = frozenset({"unacked", "unacked_index", "unacked_mutex", "squidie.quarantine"})
+"""On Redis a queue is a key, and these keys are the transport's own, and ours."""
 
 
 class QueueNames:

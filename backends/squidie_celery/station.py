@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from squidie.errors import MissingConfig
 from squidie_celery.queues import QueueNames
+from squidie_celery.stopping import is_told_to_end
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -20,11 +21,14 @@ CONSUMES = "SQUIDIE_CONSUMES"
 
 
 class Station:
-    """One app's place in Squidie. `heard` and `dropped` count this process' bells."""
+    """One app's place in Squidie.
+
+    `heard` and `dropped` count this process' bells, `quarantined` what it has put aside because it was no message.
+    """
 
     def __init__(self, app: Celery, squidie: Any) -> None:
         self.app, self.squidie = app, squidie
-        self.heard = self.dropped = 0
+        self.heard = self.dropped = self.quarantined = 0
         self._flag: mmap.mmap | None = None
 
     @property
@@ -55,8 +59,8 @@ class Station:
             self._flag[0] = 1
 
     def draining(self) -> bool:
-        """Whether the worker is shutting down."""
-        return self._flag is not None and self._flag[0] == 1
+        """Whether the worker is shutting down, or this process of it."""
+        return (self._flag is not None and self._flag[0] == 1) or is_told_to_end()
 
 
 def station_of(app: Celery) -> Station:

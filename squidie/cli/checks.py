@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from squidie import migrate
+from squidie.engine import conditions
 from squidie.errors import ConfigError, InvalidSpec, MissingConfig, SquidieError
 from squidie.journal import health
 from squidie.views.fleet import fleet
@@ -15,9 +16,10 @@ from squidie.views.headline import span
 from squidie.workflow.spec import TriggerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from squidie.cli.setup import Setup
+    from squidie.delivery import Finding as Unwise
     from squidie.journal.store import Journal
     from squidie.runtime import Squidie
     from squidie.views.fleet import Fleet
@@ -82,6 +84,11 @@ class Patient:
         """The server's own words."""
         with self.journal.reading() as connection:
             return health.server(self.journal, connection)
+
+    @cached_property
+    def conditions(self) -> list[Unwise]:
+        """What is unwise about it, as a worker would find it."""
+        return conditions.of_database(self.journal)
 
     @cached_property
     def fleet(self) -> Fleet:
@@ -159,25 +166,36 @@ def db_append_only(patient: Patient) -> Finding:
 def db_durability(patient: Patient) -> Finding:
     """A commit is on disk when it says so."""
     server = patient.server
-    off = [f"{name} = off" for name in ("fsync", "full_page_writes") if getattr(server, name) == "off"]
-    if off:
-        return Finding(
-            Severity.ERROR, f"{', '.join(off)}: a power cut may lose or damage runs", "set it to on in postgresql.conf"
-        )
-    if server.synchronous_commit == "off":
-        return Finding(
-            Severity.WARNING, "synchronous_commit = off: a crash of the database may lose the last runs", "set it to on"
-        )
-    return Finding(Severity.OK, f"fsync on, full_page_writes on, synchronous_commit {server.synchronous_commit}")
+    well = f"fsync on, full_page_writes on, synchronous_commit {server.synchronous_commit}"
+    return _of_conditions(patient, {"fsync", "full_page_writes", "synchronous_commit"}, well)
 
 
 def db_encoding(patient: Patient) -> Finding:
     """Every text can be stored."""
-    if patient.server.encoding == "UTF8":
-        return Finding(Severity.OK, "UTF8")
-    return Finding(
-        Severity.ERROR, f"the database's encoding is {patient.server.encoding}", "create it with encoding UTF8"
-    )
+    return _of_conditions(patient, {"server_encoding"}, patient.server.encoding)
+
+
+def db_role(patient: Patient) -> Finding:
+    """What we may do in the database is bounded."""
+    return _of_conditions(patient, {"role"}, f"{patient.server.role} is no superuser")
+
+
+def db_clock(patient: Patient) -> Finding:
+    """Both clocks, of this machine and of the database, say about the same."""
+    return _of_conditions(patient, {"clock"}, "this machine's and the database's differ by less than 5 s")
+
+
+def _of_conditions(patient: Patient, settings: set[str], well: str) -> Finding:
+    return _summed([each for each in patient.conditions if each.setting in settings], well)
+
+
+def _summed(unwise: Sequence[Unwise], well: str) -> Finding:
+    """What a worker would say at its start, as one finding."""
+    if not unwise:
+        return Finding(Severity.OK, well)
+    severity = Severity.ERROR if any(each.unsafe for each in unwise) else Severity.WARNING
+    evidence = "; ".join(f"{each.setting}: {each.reason}" for each in unwise)
+    return Finding(severity, evidence, "; ".join(dict.fromkeys(each.fix for each in unwise)))
 
 
 def broker_connect(patient: Patient) -> Finding:
@@ -193,6 +211,24 @@ def broker_connect(patient: Patient) -> Finding:
     if check is None:
         return Finding(Severity.OK, f"{delivery.name}; it offers no check")
     return Finding(Severity.OK, f"{delivery.name}: {check() or 'answers'}")
+
+
+def broker_settings(patient: Patient) -> Finding:
+    """Nothing about the broker and its client is unwise."""
+    findings = getattr(patient.squidie.delivery, "findings", list)
+    return _summed(findings(), "nothing unwise")
+
+
+def broker_quarantine(patient: Patient) -> Finding:
+    """Everything in the queues can be read."""
+    quarantined = getattr(patient.squidie.delivery, "quarantined", int)()
+    if not quarantined:
+        return Finding(Severity.OK, "empty")
+    return Finding(
+        Severity.WARNING,
+        f"{_many(quarantined, 'item')} put aside that no worker could read",
+        "somebody else writes to this Redis: LRANGE squidie.quarantine 0 -1 shows what, DEL squidie.quarantine forgets",
+    )
 
 
 def workers_alive(patient: Patient) -> Finding:
@@ -283,7 +319,11 @@ CHECKS: tuple[Check, ...] = (
     Check("db.append_only", db_append_only),
     Check("db.durability", db_durability, Needs.DATABASE),
     Check("db.encoding", db_encoding, Needs.DATABASE),
+    Check("db.role", db_role, Needs.DATABASE),
+    Check("db.clock", db_clock, Needs.DATABASE),
     Check("broker.connect", broker_connect, Needs.CODE),
+    Check("broker.settings", broker_settings, Needs.CODE),
+    Check("broker.quarantine", broker_quarantine, Needs.CODE),
     Check("workers.alive", workers_alive),
     Check("queues.consumed", queues_consumed),
     Check("beat.alive", beat_alive),

@@ -159,6 +159,12 @@ def _guarded(attempt: _Attempt, call: Callable[[], Any], abandon: Abandon | None
     return lambda: guard.run(call)
 
 
+def _is_stop(parts: Parts, error: BaseException) -> bool:
+    """Whether the step was interrupted because its process ends; one that calls `sys.exit` by itself has failed."""
+    is_stop = getattr(parts.delivery, "is_stop", None)
+    return isinstance(error, KeyboardInterrupt) or (is_stop is not None and bool(is_stop(error)))
+
+
 def _run(attempt: _Attempt, call: Callable[[], Any]) -> Settling | None:
     parts, holding, _, node, action = attempt
     row = holding.row
@@ -167,9 +173,11 @@ def _run(attempt: _Attempt, call: Callable[[], Any]) -> Settling | None:
         result = call()
     except StepInterrupted as error:
         return outcomes.interrupted(parts, holding, node, error)
-    except (KeyboardInterrupt, SystemExit):
-        return Release(*outcomes.fence(row), ReleaseReason.DRAINED)
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a step may raise anything; it becomes a fact
+    except BaseException as error:  # a step may raise anything; it becomes a fact
+        if _is_stop(parts, error):
+            return Release(*outcomes.fence(row), ReleaseReason.DRAINED)
+        if not isinstance(error, (Exception, asyncio.CancelledError, SystemExit)):
+            raise
         return outcomes.raised(parts, holding, node, error)
     finally:
         parts.pace.saw(row.action, time.perf_counter() - begun)

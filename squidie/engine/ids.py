@@ -81,6 +81,14 @@ def boot() -> str:
     return found
 
 
+def begin_tree() -> None:
+    """Name this process and those it will fork anew, whatever it has inherited.
+
+    Two trees of one name could take each other's claims for those of a dead child, once a pid is used again.
+    """
+    os.environ[BOOT] = secrets.token_hex(4)
+
+
 def owner(pid: int | None = None) -> str:
     """Who holds a claim: `host:pid:boot`."""
     return f"{_HOST}:{pid or os.getpid()}:{boot()}"

@@ -1,4 +1,4 @@
-"""What the database says of itself: for `squidie doctor`."""
+"""What the database says of itself: for `squidie doctor`, and for workers when they start."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ SERVER = """
 select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
     current_setting('server_encoding') as encoding, current_setting('fsync') as fsync,
     current_setting('synchronous_commit') as synchronous_commit,
-    current_setting('full_page_writes') as full_page_writes, pg_is_in_recovery() as is_replica
+    current_setting('full_page_writes') as full_page_writes, pg_is_in_recovery() as is_replica,
+    current_setting('is_superuser') as is_superuser, current_user as role,
+    extract(epoch from statement_timestamp())::float as at
 """
-"""The server's version, and the settings that promises depend on."""
+"""The server's version, the settings that promises depend on, who we are there, and its time in seconds."""
 
 GUARD = """
 select exists (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from squidie.engine import ids
+from squidie.engine import conditions, ids
 from squidie.engine.claim import claim
 from squidie.engine.presence import Presence
 from squidie.engine.requests import queue_name
@@ -17,11 +17,11 @@ from squidie.runtime.door import Door
 from squidie.views.fleet import WorkerView, workers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import Engine
 
-    from squidie.delivery import Delivery
+    from squidie.delivery import Delivery, Finding
     from squidie.runtime.run import Run
     from squidie.settings import Settings
     from squidie.workflow.dsl import Workflow
@@ -79,6 +79,18 @@ class Working(Door):
     def child_died(self, pid: int) -> int:
         """End the claims of a child process of this worker that has died; how many."""
         return child_died(self._parts, pid)
+
+    def check_conditions(self, findings: Iterable[Finding] = (), *, refuse: bool) -> None:
+        """Say in the log what is unwise about the database, and what a worker has found itself, when it starts.
+
+        With `refuse` what is unsafe is `InvalidConfig`, which names each setting and what mends it.
+        """
+        conditions.at_boot(self._parts.journal, findings, refuse=refuse)
+
+    def begin_worker(self) -> str:
+        """Name this process as the first of a worker, before it forks its children; who it is from now on."""
+        ids.begin_tree()
+        return self.owner
 
     @property
     def owner(self) -> str:

@@ -1,6 +1,6 @@
 """What the delivery contract's workers serve: small workflows over a journal of the test's own.
 
-Workers are told by the environment: `SQUIDIE_DATABASE_URL`, and `SQUIDIE_SWEEP` in seconds.
+Workers are told by the environment: `SQUIDIE_DATABASE_URL`, and `SQUIDIE_SWEEP` and `SQUIDIE_LEASE` in seconds.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ class Slow(Workflow):
 
 def contract_squidie(delivery: Delivery | None, database: str | Engine | None = None) -> Squidie:
     """The journal of the environment, or this one, with this delivery; a test's own side uses it as its workers do."""
-    settings = Settings(sweep=float(os.environ.get("SQUIDIE_SWEEP", "0.5")))
+    told = os.environ
+    settings = Settings(sweep=float(told.get("SQUIDIE_SWEEP", "0.5")), lease=float(told.get("SQUIDIE_LEASE", "30")))
     return Squidie(
         database or os.environ["SQUIDIE_DATABASE_URL"], delivery=delivery, workflows=[Quick, Slow], settings=settings
     )

@@ -172,6 +172,15 @@ class DeliveryContract:
             run.result(timeout=PATIENCE)
         assert not any(_facts(carrier.squidie, run, kind="attempt_expired") for run in waiting)
 
+    def test_a_worker_is_one_in_the_fleet_however_many_children_it_has(self, carrier: Carrier) -> None:
+        """G42: one process of the tree sweeps, and says that it is there."""
+        carrier.worker(concurrency=4, sweep=0.1)
+        before = eventually(lambda: _fleet(carrier.squidie), PATIENCE)
+
+        eventually(lambda: _fleet(carrier.squidie)[0][1] > before[0][1], PATIENCE)
+
+        assert len(_fleet(carrier.squidie)) == 1
+
     def test_a_killed_childs_work_is_begun_again_at_once(self, carrier: Carrier, tmp_path: Path) -> None:
         """Its parent gives it back; nobody waits for the lease, which is thirty seconds here."""
         carrier.worker(concurrency=2)
@@ -261,6 +270,12 @@ def _facts(squidie: Squidie, run: Run, kind: str | None = None) -> Sequence[tupl
     )
     with squidie.engine.connect() as connection:
         return [tuple(row) for row in connection.execute(wanted, {"run": run.id, "kind": kind})]
+
+
+def _fleet(squidie: Squidie) -> Sequence[tuple[Any, ...]]:
+    """Every worker's name and when it was last seen."""
+    with squidie.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(f"select owner, seen_at from {squidie.schema}.workers"))]
 
 
 def _pids(sign: Path) -> list[int]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pytest
 from celery import Celery
 
-from squidie.testing import Redis, eventually
+from squidie.testing import Redis, Worker, eventually
+from squidie.testing.contract_app import contract_squidie
 from squidie_celery import CeleryDelivery, create_app
-from squidie_celery.line import CROWD
+from squidie_celery.line import CROWD, BellLine
+
+ROOT = Path(__file__).parents[2]
 
 
 def messages(app: Celery, queue: str) -> list[dict[str, Any]]:
@@ -79,6 +86,65 @@ def test_a_frozen_broker_is_noticed_by_the_bell_thread_and_by_nobody_else(host: 
     assert delivery.flush(5)
     assert delivery.reachable
     delivery.close()
+
+
+@pytest.mark.parametrize("broken", ["freeze", "kill"])
+def test_a_bell_that_cannot_be_sent_is_given_up_soon_and_not_tried_again(redis: Redis, broken: str) -> None:
+    """B34: also where somebody else has published with retries before, which kombu remembers in its pooled options."""
+    host = Celery("host", broker=redis.url, set_as_current=False)
+    host.send_task("shop.task", retry=True, retry_policy={"max_retries": 50})
+    line = BellLine(host, CeleryDelivery(host).names)
+    assert line.send(["default"]) == 1
+    getattr(redis, broken)()
+
+    for cold in (False, True):
+        if cold:
+            line.hang_up()
+            line = BellLine(host, CeleryDelivery(host).names)
+        began = perf_counter()
+        with pytest.raises(Exception):  # noqa: B017, PT011 whatever a broker's client raises
+            line.send(["default", "etl"])
+        assert perf_counter() - began < 4.0  # the bound is 2 s; a busy machine may need more
+    line.hang_up()
+
+
+SENDER = """
+import os, sys
+from squidie.testing.contract_app import contract_squidie
+from squidie_celery import CeleryDelivery, create_app
+
+squidie = contract_squidie(CeleryDelivery(create_app(os.environ["SQUIDIE_REDIS_URL"], set_as_current=False)))
+for number in range(2):  # the second bell falls into the window of the first
+    print(squidie.start("Quick", {"number": number}).id, flush=True)
+if "abruptly" in sys.argv:
+    os._exit(0)
+"""
+
+
+def test_a_sender_that_ends_has_rung_and_one_that_is_gone_is_found_by_the_sweep(
+    redis: Redis, database_url: str
+) -> None:
+    """G20: at a normal exit the trailing bell is flushed; after `os._exit` the work is begun within one sweep."""
+    env = {
+        **os.environ,
+        "SQUIDIE_DATABASE_URL": database_url,
+        "SQUIDIE_REDIS_URL": redis.url,
+        "SQUIDIE_APP": "squidie.testing.contract_worker:squidie",
+        "SQUIDIE_DELIVERY": "squidie_celery:CeleryDelivery",
+    }
+    squidie = contract_squidie(None, database_url)
+
+    def results(how: str, sweep: str) -> list[Any]:
+        with Worker("celery_app", env={**env, "SQUIDIE_SWEEP": sweep}) as worker:
+            worker.wait_ready()
+            said = subprocess.run(
+                [sys.executable, "-c", SENDER, how], env=env, cwd=ROOT, capture_output=True, text=True, check=True
+            ).stdout
+            return [squidie.run(run).result(timeout=20) for run in said.split()]
+
+    assert results("orderly", "600") == [1, 3]
+    assert results("abruptly", "0.5") == [1, 3]
+    squidie.close()
 
 
 def test_where_many_bells_wait_already_none_is_added(host: Celery) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
-from squidie.testing import Redis, Worker
+from squidie.testing import Redis, Worker, eventually
 from squidie.testing.contract_app import contract_squidie
 from squidie_celery import CeleryDelivery, create_app
 
@@ -27,7 +28,7 @@ GIVEN = {"SQUIDIE_DATABASE_URL": NOWHERE, "SQUIDIE_REDIS_URL": "redis://127.0.0.
 def worker(redis: Redis) -> Iterator[Callable[..., Worker]]:
     workers: list[Worker] = []
 
-    def start(target: str, database_url: str, **env: str) -> Worker:
+    def start(target: str, database_url: str, *, concurrency: int = 1, **env: str) -> Worker:
         told = {
             "SQUIDIE_DATABASE_URL": database_url,
             "SQUIDIE_APP": "squidie.testing.contract_worker:squidie",
@@ -35,7 +36,8 @@ def worker(redis: Redis) -> Iterator[Callable[..., Worker]]:
             "SQUIDIE_REDIS_URL": redis.url,
             "SQUIDIE_SWEEP": "0.2",
         }
-        workers.append(Worker(target, env={**told, "HOST_BROKER": redis.url, **env}, cwd=HERE))
+        told |= {"HOST_BROKER": redis.url, **env}
+        workers.append(Worker(target, concurrency=concurrency, env=told, cwd=HERE))
         return workers[-1].wait_ready()
 
     yield start
@@ -51,6 +53,26 @@ def test_a_worker_whose_journal_is_away_lives_on_and_looks_again(worker: Callabl
 
     running.wait_for("a turn found no journal")
     assert running.stop() == 0
+
+
+def test_children_without_work_hold_no_connection(
+    worker: Callable[..., Worker], database_url: str, redis: Redis
+) -> None:
+    """G42: what the main process has connected for its sweeps stays its own; a child connects at its first claim."""
+    worker("celery_app", database_url, concurrency=4, SQUIDIE_SWEEP="0.05")
+    squidie = contract_squidie(None, database_url)
+    seen = text("select max(seen_at) from squidie.workers")
+    others = text(
+        "select count(*) from pg_stat_activity where datname = current_database() "
+        "and backend_type = 'client backend' and pid <> pg_backend_pid()"
+    )
+
+    with squidie.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        first = eventually(lambda: connection.execute(seen).scalar_one())
+        eventually(lambda: connection.execute(seen).scalar_one() > first)
+
+        assert 1 <= connection.execute(others).scalar_one() <= 2
+    squidie.close()
 
 
 def test_spawned_children_take_turns_too(worker: Callable[..., Worker], database_url: str, redis: Redis) -> None:

@@ -29,9 +29,10 @@ def call(squidie, tmp_path, monkeypatch):
     def call(*arguments, given=None, columns=None):
         if columns:
             monkeypatch.setenv("COLUMNS", str(columns))
-        celery = SimpleNamespace(app=SimpleNamespace(squidie=squidie))
+        celery = SimpleNamespace(app=SimpleNamespace(squidie=call.squidie))
         return CliRunner().invoke(main, arguments, input=given, obj=celery, prog_name="squidie")
 
+    call.squidie = squidie
     return call
 
 

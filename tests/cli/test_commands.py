@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from squidie.delivery import Finding as Unwise
 from squidie.testing import eventually
 from tests.support.flows import Single
-from tests.support.lab import NOON, scalar, work_off
+from tests.support.lab import NOON, Recorder, scalar, work_off
 
 
 def only_run(squidie):
@@ -225,6 +226,33 @@ def test_doctor_exits_with_0_1_or_8(squidie, call):
     work_off(squidie)
     assert call("doctor", "--only", "dead.count").exit_code == 0
     assert call("doctor", "--only", "dead.count", "--strict").exit_code == 8
+
+
+def test_doctor_says_of_the_database_and_the_broker_what_a_worker_would(make, call, monkeypatch):
+    """B36, R09: here the database is one for tests, and somebody has written garbage into the broker."""
+
+    class Carrier(Recorder):
+        name = "carrier"
+
+        def findings(self):
+            return [Unwise("maxmemory-policy", "it evicts", "noeviction", unsafe=True), Unwise("pool", "solo", "none")]
+
+        def quarantined(self):
+            return 3
+
+    squidie = make(delivery=Carrier())
+    monkeypatch.setattr(call, "squidie", squidie)
+
+    found = {check["id"]: check for check in json.loads(call("doctor", "--json").stdout)["checks"]}
+
+    assert (found["broker.settings"]["severity"], found["broker.quarantine"]["severity"]) == ("error", "warning")
+    assert found["broker.settings"]["evidence"] == "maxmemory-policy: it evicts; pool: solo"
+    assert found["broker.settings"]["fix"] == "noeviction; none"
+    assert found["broker.quarantine"]["evidence"].startswith("3 items put aside")
+    assert found["db.durability"]["severity"] == "error"
+    assert "fsync: it is off" in found["db.durability"]["evidence"]
+    assert found["db.role"]["severity"] == "warning"
+    assert found["db.clock"]["severity"] == found["db.encoding"]["severity"] == "ok"
 
 
 @pytest.mark.tampered("its trigger was disabled")

@@ -111,6 +111,41 @@ def test_while_ringing_fails_it_is_tried_at_intervals_however_often_somebody_rin
     assert 2 <= len(wire.tried_at) <= 5
 
 
+def test_one_try_finds_out_whether_the_line_is_back_and_takes_everything_along(wire: Wire, ringer: Ringer) -> None:
+    """B34: a probe that fails keeps the breaker open, and nobody's ring tries in between."""
+    wire.broken = True
+    for queue in ("a", "b", "c"):
+        ringer.ring([queue])
+    eventually(lambda: len(wire.tried_at) >= 3)
+    tried = len(wire.tried_at)
+    assert not ringer.reachable
+    assert ringer.failed >= 3
+
+    wire.broken = False
+    assert ringer.flush(5)
+
+    assert [queues for _, queues in wire.sent] == [{"a", "b", "c"}]
+    assert len(wire.tried_at) <= tried + 2
+    assert ringer.reachable
+
+
+def test_what_fails_is_said_once_and_its_end_too(wire: Wire, ringer: Ringer, caplog: pytest.LogCaptureFixture) -> None:
+    """B34: an outage of an hour is two lines in the log, not seven thousand."""
+    caplog.set_level("INFO", "squidie.bells")
+    wire.broken = True
+    ringer.ring(["a"])
+    eventually(lambda: len(wire.tried_at) >= 3)
+    wire.broken = False
+    ringer.flush(5)
+    eventually(lambda: ringer.reachable)
+
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "bells cannot be rung, sweepers find the work meanwhile: ConnectionError: the line is down",
+        "bells ring again",
+    ]
+
+
 def test_a_line_that_hangs_delays_neither_rings_nor_the_end(wire: Wire, ringer: Ringer) -> None:
     wire.open.clear()
     ringer.ring(["a"])

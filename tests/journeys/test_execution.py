@@ -499,6 +499,23 @@ def quick(squidie):
     return squidie
 
 
+@pytest.mark.parametrize(
+    ("raised", "kind"), [(SystemExit(3), "attempt_failed"), (KeyboardInterrupt(), "attempt_released")]
+)
+def test_a_step_that_leaves_by_itself_has_failed_and_one_that_is_interrupted_is_given_back(squidie, raised, kind):
+    """5.2, B30: `sys.exit` given back would begin again for ever; a worker's stop is known to its delivery."""
+
+    def leave(ctx):
+        raise raised
+
+    run = squidie.start(Single)
+    HOOKS["only"] = leave
+
+    squidie.execute_next()
+
+    assert kinds(squidie, run)[1] == kind
+
+
 def test_a_draining_worker_settles_what_runs_and_takes_no_successor(squidie):
     """G36, B30"""
     run = squidie.start(Chain)

@@ -103,6 +103,77 @@ def test_children_do_not_outlive_a_killed_parent_for_longer_than_their_step(
     eventually(lambda: not any(is_running(pid) for pid in children), 10)
 
 
+def test_an_orphan_ends_what_it_runs_and_begins_nothing_more(
+    squidie: Squidie, worker: Callable[..., Process], tmp_path: Path
+) -> None:
+    """K17: its outcome counts, for no sweep has ended its claim; what is due is left to workers that are whole."""
+    process = worker(SQUIDIE_CONCURRENCY="1")
+    run = begun(squidie, tmp_path / "sign", 1)
+    waiting = [squidie.start("Slow", {"seconds": 0.0, "sign": str(tmp_path / "waiting")}) for _ in range(5)]
+    (orphan,) = process.children()
+
+    os.kill(process.pid, signal.SIGKILL)
+    eventually(lambda: not is_running(orphan), 15)
+
+    assert kinds(squidie, run) == ["run_started", "attempt_completed", "run_completed"]
+    assert not (tmp_path / "waiting").exists()
+    worker()
+    assert all(each.result(timeout=20) for each in waiting)
+
+
+def test_an_orphan_that_slept_past_its_lease_is_refused(
+    squidie: Squidie, worker: Callable[..., Process], tmp_path: Path
+) -> None:
+    """K17, K14: nobody renews for it; a sweep has ended its claim, another has done the work, and it ends itself."""
+    process = worker(SQUIDIE_CONCURRENCY="1", SQUIDIE_LEASE="1")
+    sign = tmp_path / "sign"
+    run = begun(squidie, sign, 1)
+    (orphan,) = process.children()
+    os.kill(orphan, signal.SIGSTOP)
+    os.kill(process.pid, signal.SIGKILL)
+
+    worker(SQUIDIE_LEASE="1")
+    second = run.result(timeout=20)
+    os.kill(orphan, signal.SIGCONT)
+    eventually(lambda: not is_running(orphan), 15)
+
+    assert [int(pid) for pid in sign.read_text().split()] == [orphan, second]
+    assert kinds(squidie, run) == ["run_started", "attempt_expired", "attempt_completed", "run_completed"]
+    assert str(run.id) in process.log_text()
+
+
+def test_sigquit_ends_what_runs_at_once_and_gives_it_back(
+    squidie: Squidie, worker: Callable[..., Process], tmp_path: Path
+) -> None:
+    """K19, B38: a cold stop; also when the whole group is told, as a terminal does it."""
+    process = worker()
+    run = begun(squidie, tmp_path / "sign", 60)
+
+    process.send(signal.SIGQUIT)
+
+    assert process.wait(10) == 1
+    assert kinds(squidie, run)[-1] == "attempt_released"
+    worker()
+    eventually(lambda: len((tmp_path / "sign").read_text().split()) == 2, 10)
+
+
+def test_a_warm_stop_in_mid_flood_loses_nothing(squidie: Squidie, worker: Callable[..., Process]) -> None:
+    """K18, B30: whatever it held, it settled or gave back."""
+    process = worker()
+    runs = squidie.start_many("Quick", [{"number": number} for number in range(400)])
+    eventually(lambda: squidie.list_runs(status="completed").runs, 15)
+
+    os.kill(process.pid, signal.SIGTERM)
+
+    assert process.wait(15) == 0
+    with squidie.engine.connect() as connection:
+        held = connection.execute(text("select count(*) from squidie.attempts where claim_id is not null")).scalar_one()
+        lost = connection.execute(text("select count(*) from squidie.attempts where lost > 0")).scalar_one()
+    assert (held, lost) == (0, 0)
+    worker()
+    assert [run.result(timeout=20) for run in runs] == [2 * number + 1 for number in range(400)]
+
+
 def test_a_worker_needs_a_child(squidie: Squidie) -> None:
     with pytest.raises(InvalidArgument, match="concurrency"):
         serve(squidie, concurrency=0)

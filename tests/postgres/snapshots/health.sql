@@ -2,7 +2,9 @@
 select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
     current_setting('server_encoding') as encoding, current_setting('fsync') as fsync,
     current_setting('synchronous_commit') as synchronous_commit,
-    current_setting('full_page_writes') as full_page_writes, pg_is_in_recovery() as is_replica;
+    current_setting('full_page_writes') as full_page_writes, pg_is_in_recovery() as is_replica,
+    current_setting('is_superuser') as is_superuser, current_user as role,
+    extract(epoch from statement_timestamp())::float as at;
 
 -- GUARD
 select exists (
