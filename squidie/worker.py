@@ -20,6 +20,7 @@ from multiprocessing.connection import wait
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Protocol
 
+from squidie import failpoints
 from squidie.errors import InvalidArgument, Unavailable
 
 if TYPE_CHECKING:
@@ -152,7 +153,8 @@ class Worker:
     def _tell(self) -> None:
         for pid in sorted(self._owed):
             try:
-                self._squidie.child_died(pid)
+                if not failpoints.hit("child.died"):
+                    self._squidie.child_died(pid)
             except Unavailable as error:
                 self._tell_at = monotonic() + LOOK_EVERY
                 log.warning("child %d has ended, and the journal cannot be told yet: %s", pid, error.message)
@@ -204,7 +206,7 @@ class Worker:
             signal.signal(number, lambda *_: None)  # not SIG_IGN, which programs started by steps would inherit
         while not self._draining() and os.getppid() == self._parent:
             queue = self._bells.hear(LOOK_EVERY)
-            if queue:
+            if queue and not failpoints.hit("bell.received"):
                 self._take_turn(queue)
         self._squidie.close()
 

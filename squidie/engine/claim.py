@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from squidie import failpoints
 from squidie.engine import ids
 from squidie.engine.lease import Holding
 from squidie.journal import attempts
@@ -34,6 +35,7 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
     did not wait for the disk.
     """
     with parts.journal.reading() as connection:
+        failpoints.hit("claim.before_commit")
         taken = attempts.claim(
             parts.journal,
             connection,
@@ -46,6 +48,8 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
             lease=parts.settings.lease,
         )
         rows = [claimed.row for claimed in taken.claims]
+        if rows:
+            failpoints.hit("claim.committed")
         held = attempts.still_held(parts.journal, connection, rows) if rows else set()
     work = [
         Work(Holding(c.row), c.run, c.definition) for c in taken.claims if c.row.lease and c.row.lease.claim_id in held

@@ -59,7 +59,7 @@ def _persistently(
     pause = FIRST_PAUSE
     while todo:
         try:
-            verdicts = transact(parts, todo, handover=handover() if handover else None)
+            verdicts = transact(parts, todo, handover=handover() if handover else None, settles=True)
         except (JournalUnavailable, JournalBusy) as error:
             log.warning("%s outcome(s) wait: %s", len(todo), error)
             if give_up():

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from squidie import failpoints
 from squidie.testing import eventually
 from tests.support.flows import Single
 from tests.support.lab import NOON, scalar, work_off
@@ -228,6 +229,20 @@ def test_doctor_exits_with_0_1_or_8(squidie, call):
 
 
 @pytest.mark.tampered("its trigger was disabled")
+def test_doctor_sees_what_is_meant_for_tests(squidie, call, clock, monkeypatch):
+    """S-20: a clock that was set by hand, and failpoints that are armed."""
+    assert call("doctor", "--only", "test.switches", "--strict").exit_code == 0
+    clock(NOON)
+    assert "the clock of this database was set by hand" in call("doctor", "--only", "test.switches").stdout
+    clock(None)
+    monkeypatch.setattr(failpoints, "_armed", failpoints.Armed(failpoints.parse("tick.before_commit=kill"), None))
+
+    shown = call("doctor", "--only", "test.switches", "--strict")
+
+    assert "failpoints are armed: tick.before_commit=kill" in " ".join(shown.stdout.split())
+    assert shown.exit_code == 8
+
+
 def test_doctor_sees_that_facts_can_be_changed(squidie, call):
     from tests.support.lab import change
 
