@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOOR = {"delivery", "errors", "failpoints", "migrate", "ringing", "telemetry", "testing", "web", "workflow"}
-GUESTS = ("backends/squidie_celery", "backends/squidie_notify", "celery_app", "examples", "benchmarks")
+GUESTS = ("backends/squidie_celery", "backends/squidie_notify", "celery_app", "examples", "benchmarks", "evidence")
 LAZY = {"squidie/__init__.py"}  # what may load names at their first use, each by a decision in docs/adr (0012)
 BROKERS = {"celery", "kombu", "redis", "billiard"}
 
