@@ -1,6 +1,6 @@
 # Every target prepares what it needs: .venv, from PyPI, once, and again when pyproject.toml changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test smoke lint bench check clean
+.PHONY: help setup demo test smoke resilience lint bench check clean
 
 export SQUIDIE_PYTHON
 PYTHON := .venv/bin/python
@@ -8,7 +8,7 @@ ARGS ?=
 EVERY_BRANCH := --cov=squidie.history --cov=squidie.decide --cov-branch --cov-fail-under=100
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "  ARGS=… is passed on: make test ARGS='tests/pure -k retry'"
 
 setup: ## make .venv and install everything into it
@@ -23,6 +23,9 @@ test: setup ## run the tests, on a private Postgres and Redis
 
 smoke: setup ## play every reference workflow once, on a PostgreSQL started just for it
 	@$(PYTHON) -m examples.reference.smoke
+
+resilience: setup ## kill everything at every boundary, and count what was lost
+	@$(PYTHON) -m evidence resilience $(ARGS)
 
 lint: setup ## ruff, mypy, the import contracts, the budgets, the code in the docs
 	@$(PYTHON) -m ruff check .

@@ -16,6 +16,8 @@ import weakref
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
+from squidie import failpoints
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
@@ -136,6 +138,7 @@ class Ringer:
             if self._line is None:
                 self._line = self._dial()
             count = self._line.send(queues)
+            failpoints.hit("ring.after")
         except Exception as error:  # noqa: BLE001 whatever a carrier raises, a bell is nobody's error
             self._hang_up()
             self._note_failure(queues, error)

@@ -21,6 +21,7 @@ from multiprocessing.connection import wait
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Protocol
 
+from squidie import failpoints
 from squidie.engine import ids
 from squidie.errors import InvalidArgument, Unavailable
 
@@ -162,7 +163,8 @@ class Worker:
     def _tell(self) -> None:
         for pid in sorted(self._owed):
             try:
-                self._squidie.child_died(pid)
+                if not failpoints.hit("child.died"):
+                    self._squidie.child_died(pid)
             except Unavailable as error:
                 self._tell_at = monotonic() + LOOK_EVERY
                 log.warning("child %d has ended, and the journal cannot be told yet: %s", pid, error.message)
@@ -211,7 +213,7 @@ class Worker:
             signal.signal(number, lambda *_: None)  # not SIG_IGN, which programs started by steps would inherit
         while not self._ends():
             queue = self._bells.hear(LOOK_EVERY)
-            if queue:
+            if queue and not failpoints.hit("bell.received"):
                 self._take_turn(queue)
         self._squidie.close()
 

@@ -7,6 +7,8 @@ a broker. What children must inherit is made in `__init__`, for they exist befor
 from __future__ import annotations
 
 import logging
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from celery import bootsteps, signals
@@ -37,7 +39,8 @@ class Process(bootsteps.StartStopStep):
         self._station.tell_spawned()
         self._squidie.begin_worker()  # before the pool exists, so that children share its name
         self._sweeper = self._squidie.sweeper(self._queues, slots=getattr(worker, "concurrency", None))
-        self._watch = Watch(lambda: children_of(worker.pool), self._squidie.child_died)
+        self._nudge = Nudge()
+        self._watch = Watch(lambda: children_of(worker.pool), self._squidie.child_died, self._nudge.give)
         harden(worker.app)
         if is_own(worker.app):
             _suit(worker)
@@ -50,6 +53,10 @@ class Process(bootsteps.StartStopStep):
         self._sweeper.start()
         if children_of(worker.pool):
             self._watch.start()
+
+    def register_with_event_loop(self, worker: Any, hub: Any) -> None:
+        """Celery calls it for each connection to the broker."""
+        self._nudge.heard_by(hub, worker.pool)
 
     def stop(self, worker: Any) -> None:  # noqa: ARG002 Celery's signature
         """After the consumer, before the pool: the watch goes on until the last child has ended."""
@@ -79,6 +86,35 @@ class Process(bootsteps.StartStopStep):
         signals.worker_shutting_down.disconnect(self._on_shutting_down)
         signals.worker_process_shutdown.disconnect(self._on_child_exit)
         signals.worker_shutdown.disconnect(self._on_shutdown)
+
+
+class Nudge:
+    """Makes a pool look after its children now, in the thread that may touch it.
+
+    It looks by itself when a child's sentinel is readable. That may be a moment before the child can be reaped; then it
+    finds nobody dead, replaces nobody and takes no bells for up to five seconds, the time until it looks again.
+    """
+
+    def __init__(self) -> None:
+        self._ear, self._mouth = os.pipe()
+        os.set_blocking(self._ear, False)
+        os.set_blocking(self._mouth, False)
+
+    def give(self) -> None:
+        """From any thread."""
+        with suppress(BlockingIOError):
+            os.write(self._mouth, b"!")
+
+    def heard_by(self, hub: Any, pool: Any) -> None:
+        """The event loop that listens, for its pool."""
+        hub.add_reader(self._ear, self._heard, pool)
+
+    def _heard(self, pool: Any) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._ear, 64)
+        maintain = getattr(getattr(pool, "_pool", None), "maintain_pool", None)
+        if maintain is not None:
+            maintain()
 
 
 def _suit(worker: Any) -> None:

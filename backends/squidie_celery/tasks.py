@@ -12,6 +12,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from squidie import failpoints
 from squidie.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Answering:
             log.debug("a bell was dropped: malformed, of another version, or for a queue not served here")
             return
         self._station.heard += 1
+        if failpoints.hit("bell.received"):
+            return
         pause = self._pauses.setdefault(queue, Pause())
         if pause.is_on():
             pause.look_once_more(self._station.squidie.delivery.ring, queue)

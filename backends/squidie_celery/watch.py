@@ -11,15 +11,18 @@ import logging
 import os
 import threading
 from multiprocessing.connection import wait
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from squidie import failpoints
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 log = logging.getLogger("squidie.watch")
 
 SLICE = 0.2  # how soon a child that has just been forked is watched over
+MOMENT = 0.1
 EVERY = 1.0  # between two looks at the pids, and between two tries to tell the journal
 
 
@@ -41,11 +44,23 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-class Watch:
-    """A thread that calls `died(pid)` once for each child that ended, and again each second while that fails."""
+def _await_end(pids: Collection[int]) -> None:
+    """A sentinel tells a moment before its process can be reaped; wait that moment, and not much longer."""
+    deadline = monotonic() + MOMENT
+    while not all(map(has_ended, pids)) and monotonic() < deadline:
+        sleep(0.001)
 
-    def __init__(self, children: Callable[[], Mapping[int, int | None]], died: Callable[[int], int]) -> None:
-        self._children, self._died = children, died
+
+class Watch:
+    """A thread that calls `died(pid)` once for each child that ended, and again each second while that fails.
+
+    `ended` is called before that, in this thread, once a child can be reaped.
+    """
+
+    def __init__(
+        self, children: Callable[[], Mapping[int, int | None]], died: Callable[[int], int], ended: Callable[[], None]
+    ) -> None:
+        self._children, self._died, self._ended = children, died, ended
         self._known: dict[int, int | None] = {}
         self._owed: set[int] = set()
         self._told: set[int] = set()
@@ -77,6 +92,9 @@ class Watch:
         if monotonic() >= self._next_look:
             self._next_look = monotonic() + EVERY
             ended |= {pid for pid in self._known if pid not in self._told and has_ended(pid)}
+        if ended:
+            _await_end(ended)
+            self._ended()
         self._owed |= ended
         self._tell()
 
@@ -101,7 +119,7 @@ class Watch:
             return
         for pid in sorted(self._owed):
             try:
-                given_back = self._died(pid)
+                given_back = 0 if failpoints.hit("child.died") else self._died(pid)
             except Exception as error:  # noqa: BLE001 the thread must not die of what it could not tell
                 self._next_try = monotonic() + EVERY
                 log.warning("child %d has ended, and the journal cannot be told yet: %s", pid, type(error).__name__)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from squidie import migrate
+from squidie import failpoints, migrate
 from squidie.engine import conditions
 from squidie.errors import ConfigError, InvalidSpec, MissingConfig, SquidieError
 from squidie.journal import health
@@ -289,6 +289,19 @@ def claims_expired(patient: Patient) -> Finding:
     )
 
 
+def switches(patient: Patient) -> Finding:
+    """Nothing that is meant for tests is switched on: planned failures here, a clock that was set by hand there."""
+    planned = [f"{plan.point}={plan.action}" for plan in failpoints.armed()]
+    with patient.journal.reading() as connection:
+        is_set = health.is_clock_set(patient.journal, connection)
+    found = [f"failpoints are armed: {_some(planned)}"] if planned else []
+    found += ["the clock of this database was set by hand (squidie.now)"] if is_set else []
+    if not found:
+        return Finding(Severity.OK, "no failpoints, and the clock runs")
+    fix = f"unset {failpoints.SWITCH} and {failpoints.VARIABLE}" if planned else 'alter database … reset "squidie.now"'
+    return Finding(Severity.WARNING, "; ".join(found), fix)
+
+
 def dead_count(patient: Patient) -> Finding:
     """Nothing was given up."""
     dead = patient.fleet.dead_letters
@@ -329,4 +342,5 @@ CHECKS: tuple[Check, ...] = (
     Check("beat.alive", beat_alive),
     Check("claims.expired", claims_expired),
     Check("dead.count", dead_count),
+    Check("test.switches", switches),
 )

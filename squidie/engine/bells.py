@@ -15,6 +15,8 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import scoped_session
 
+from squidie import failpoints
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
@@ -47,7 +49,7 @@ class Bells:
 
     def ring(self, queues: Collection[str]) -> None:
         """Announce work that is due on these queues now."""
-        if queues:
+        if queues and not failpoints.hit("ring.before"):
             self._delivery.ring(queues)
 
     def ring_in(self, queue: str, seconds: float) -> None:
@@ -106,6 +108,7 @@ def _listen(host: Any, waiting: set[str], ring: Callable[[Collection[str]], None
         if waiting and not session.in_nested_transaction():
             wanted = tuple(waiting)
             waiting.clear()
+            failpoints.hit("host.committed")
             ring(wanted)
 
     def rolled_back(session: Any) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from squidie import failpoints
 from squidie.engine import ids
 from squidie.engine.lease import Holding
 from squidie.engine.tally import Met
+from squidie.errors import JournalUnavailable
 from squidie.journal import attempts
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from squidie.engine.batch import Verdict
     from squidie.engine.parts import Parts
     from squidie.history.run import Run
@@ -32,9 +36,30 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
     One statement, one commit, nothing locked afterwards.
 
     What was taken alone is looked at once more right before it is called; a batch is looked at here, since its commit
-    did not wait for the disk.
+    did not wait for the disk. Where the answer is lost, the claims are found by the token that was drawn for them.
     """
+    token_hash = ids.token_hash()
+    try:
+        taken, held = _take(parts, queue, most, token_hash)
+    except JournalUnavailable:
+        with parts.journal.reading() as connection:
+            found = attempts.under_token(parts.journal, connection, ids.owner(), token_hash)
+        if not found:
+            raise
+        taken = attempts.Batch(tuple(found), left=True)
+        held = {claimed.row.lease.claim_id for claimed in found if claimed.row.lease}
+    work = [
+        Work(Holding(c.row), c.run, c.definition) for c in taken.claims if c.row.lease and c.row.lease.claim_id in held
+    ]
+    parts.renewer.hold([each.holding for each in work])
+    parts.tally.note(Met.TAKEOVER, sum(1 for each in work if each.holding.row.lost))
+    return work, taken.left
+
+
+def _take(parts: Parts, queue: str, most: int, token_hash: bytes) -> tuple[attempts.Batch, set[UUID]]:
+    """What was claimed, and which of it is still held."""
     with parts.journal.reading() as connection:
+        failpoints.hit("claim.before_commit")
         taken = attempts.claim(
             parts.journal,
             connection,
@@ -43,17 +68,13 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
             short=parts.pace.short,
             most=most,
             owner=ids.owner(),
-            token_hash=ids.token_hash(),
+            token_hash=token_hash,
             lease=parts.settings.lease,
         )
         rows = [claimed.row for claimed in taken.claims]
-        held = attempts.still_held(parts.journal, connection, rows) if rows else set()
-    work = [
-        Work(Holding(c.row), c.run, c.definition) for c in taken.claims if c.row.lease and c.row.lease.claim_id in held
-    ]
-    parts.renewer.hold([each.holding for each in work])
-    parts.tally.note(Met.TAKEOVER, sum(1 for each in work if each.holding.row.lost))
-    return work, taken.left
+        if rows:
+            failpoints.hit("claim.committed")
+        return taken, attempts.still_held(parts.journal, connection, rows) if rows else set()
 
 
 def handed_over(parts: Parts, verdicts: list[Verdict]) -> list[Work]:

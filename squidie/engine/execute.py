@@ -10,6 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from squidie import failpoints
 from squidie.decide.commands import Complete, Release
 from squidie.engine import outcomes
 from squidie.engine.inputs import Roots, context
@@ -168,6 +169,7 @@ def _is_stop(parts: Parts, error: BaseException) -> bool:
 def _run(attempt: _Attempt, call: Callable[[], Any]) -> Settling | None:
     parts, holding, _, node, action = attempt
     row = holding.row
+    failpoints.hit("step.before")
     begun = time.perf_counter()
     try:
         result = call()
@@ -181,6 +183,7 @@ def _run(attempt: _Attempt, call: Callable[[], Any]) -> Settling | None:
         return outcomes.raised(parts, holding, node, error)
     finally:
         parts.pace.saw(row.action, time.perf_counter() - begun)
+        failpoints.hit("step.after")
     try:
         output = canonical(action.encode(result), root="output", limit=parts.settings.max_body)
     except Exception as error:  # noqa: BLE001 - a result's own encoding may raise anything

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from squidie import failpoints
 from squidie.errors import SquidieError
 from squidie.history.bodies import OpenKind
 from squidie.history.lifecycle import RunStatus
@@ -150,6 +151,8 @@ class Renewer:
                 self._renew(held)
 
     def _renew(self, held: dict[UUID, Holding]) -> None:
+        if failpoints.hit("renew.before"):
+            return
         rows = [holding.row for holding in held.values()]
         try:
             with self._journal.reading() as connection:

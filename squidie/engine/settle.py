@@ -16,7 +16,7 @@ from squidie.engine.tally import Met
 from squidie.engine.transact import transact
 from squidie.errors import ConflictingOutcome, Fenced, JournalBusy, JournalUnavailable, RunEnded, StaleClaim
 from squidie.history.facts import AttemptCompleted, AttemptDeadLettered, AttemptFailed
-from squidie.journal import facts
+from squidie.journal import attempts, facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,12 +56,16 @@ def _persistently(
     A run that somebody holds delays only its own outcome, which is tried alone from then on.
     """
     done: list[Verdict] = []
+    unheard: list[Handover] = []
     todo = list(commands)
     pause = FIRST_PAUSE
     while todo:
+        taker = handover() if handover else None
         try:
-            verdicts = transact(parts, todo, handover=handover() if handover else None)
+            verdicts = transact(parts, todo, handover=taker, settles=True)
         except (JournalUnavailable, JournalBusy) as error:
+            if taker is not None and isinstance(error, JournalUnavailable):
+                unheard.append(taker)
             log.warning("%s outcome(s) wait: %s", len(todo), error)
             if give_up():
                 return done
@@ -69,10 +73,28 @@ def _persistently(
             pause = min(pause * 2, LONGEST_PAUSE)
             continue
         done += [_explained(parts, verdict) for verdict in verdicts if not verdict.busy]
+        while unheard:
+            _hear(parts, unheard.pop(), done)
         todo = [command for command, verdict in zip(todo, verdicts, strict=True) if verdict.busy]
         if len(todo) > 1:
             return done + [each for command in todo for each in _persistently(parts, [command], handover, give_up)]
     return done
+
+
+def _hear(parts: Parts, taker: Handover, done: list[Verdict]) -> None:
+    """Successors that were handed over by a commit whose answer was lost: ours, and nobody else may begin them."""
+    try:
+        with parts.journal.reading() as connection:
+            found = attempts.under_token(parts.journal, connection, taker.owner, taker.token_hash)
+    except JournalUnavailable as error:
+        log.warning("successors that were handed over end by their leases: %s", error)
+        return
+    for claimed in found:
+        for verdict in done:
+            if verdict.command.run_id == claimed.row.run_id:
+                verdict.opened.append(claimed.row)
+                verdict.run, verdict.definition = claimed.run, claimed.definition
+                break
 
 
 def _shares(commands: Sequence[Settling]) -> list[list[Settling]]:

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from squidie import failpoints
 from squidie.decide.backoff import after_loss
 from squidie.decide.commands import Expire, Release
 from squidie.engine import ids
@@ -80,7 +81,8 @@ def _end_expired(parts: Parts, report: SweepReport) -> None:
     commands = [
         Expire(*row.key, claim_id=row.lease.claim_id, delay=after_loss(row.lost + 1)) for row in over if row.lease
     ]
-    _end(parts, commands, report)
+    if commands and not failpoints.hit("sweep.before_expire"):
+        _end(parts, commands, report)
 
 
 def child_died(parts: Parts, pid: int) -> int:

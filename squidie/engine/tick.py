@@ -10,6 +10,7 @@ import logging
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from squidie import failpoints
 from squidie.decide.commands import Cancel
 from squidie.decide.windows import due, plan, window_name
 from squidie.engine import ids
@@ -83,6 +84,8 @@ def _open_one(parts: Parts, passed: set[str]) -> bool:
         except JournalBusy as error:
             passed.add(schedule.name)
             log.info("%s waits for a run that somebody holds: %s", schedule.name, error)
+        else:
+            failpoints.hit("tick.before_commit")
     return True
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from squidie import failpoints
 from squidie.decide.commands import Complete, Release
 from squidie.engine import ids, outcomes
 from squidie.engine.execute import execute
@@ -119,7 +120,7 @@ class Together:
         while True:
             try:
                 handover = takeover() if takeover is not None else None
-                return transact(self._parts, [outcome], host=connection, handover=handover)[0]
+                return transact(self._parts, [outcome], host=connection, handover=handover, settles=True)[0]
             except JournalBusy as error:
                 log.warning("the outcome of %s waits: %s", self._row.step, error)
                 if self._give_up() or self._holding.signals.lost:
@@ -138,7 +139,9 @@ class Together:
 
     def _commit(self, step: StepTransaction, verdict: Verdict) -> Outcome:
         try:
+            failpoints.hit("settle.before_commit")
             step.commit()
+            failpoints.hit("settle.committed")
         except DBAPIError as error:
             step.undo()
             if _is_lost(error):

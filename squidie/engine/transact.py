@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
+from squidie import failpoints
 from squidie.decide.commands import Complete, OnRun, needs_all_rows
 from squidie.engine.batch import Batch, Handover, Verdict
 from squidie.engine.keyed import Keyed
@@ -60,30 +61,32 @@ def transact(
     host: Connection | None = None,
     session: Any = None,
     handover: Handover | None = None,
+    settles: bool = False,
 ) -> list[Verdict]:
     """Lock, decide, write. Bells ring once the transaction, ours or the host's, has committed.
 
     Each verdict holds its command's facts or its error; a run that somebody else holds is `busy` in a batch, and waited
     for (at most `lock_timeout`) by a command alone, which then raises `JournalBusy`. Raises `JournalUnavailable` when
-    Postgres is away: what was being committed is then unknown, and asking again with the same commands tells.
+    Postgres is away: what was being committed is then unknown, and asking again with the same commands tells. `settles`
+    says that these are outcomes, at which tests may let us fail.
     """
     try:
-        verdicts, now = _together(parts, commands, host, handover)
+        verdicts, now = _together(parts, commands, host, handover, settles=settles)
     except (FenceBroken, DBAPIError) as error:
         if len(commands) == 1:
             return [Verdict(commands[0], error=_own_fault(commands[0], error))]
-        return [verdict for command in commands for verdict in _alone(parts, command, handover)]
+        return [verdict for command in commands for verdict in _alone(parts, command, handover, settles=settles)]
     _announce(parts, verdicts, now, session or host)
     return verdicts
 
 
-def _alone(parts: Parts, command: OnRun, handover: Handover | None) -> list[Verdict]:
+def _alone(parts: Parts, command: OnRun, handover: Handover | None, *, settles: bool) -> list[Verdict]:
     """A member of a batch that failed, alone.
 
     What is wrong with it is its own now; what is wrong with the database is everybody's.
     """
     try:
-        return transact(parts, [command], handover=handover)
+        return transact(parts, [command], handover=handover, settles=settles)
     except JournalBusy:
         return [Verdict(command, busy=True)]
 
@@ -95,10 +98,12 @@ def _own_fault(command: OnRun, error: FenceBroken | DBAPIError) -> Exception:
 
 
 def _together(
-    parts: Parts, commands: Sequence[OnRun], host: Connection | None, handover: Handover | None
+    parts: Parts, commands: Sequence[OnRun], host: Connection | None, handover: Handover | None, *, settles: bool
 ) -> tuple[list[Verdict], datetime]:
     with parts.journal.transaction(host) as connection:
         found = _lock_heads(parts, connection, commands, host)
+        if settles:
+            failpoints.hit("settle.locked")
         specs = _specs(parts, connection, found)
         present = [command for command in commands if command.run_id in specs]
         locked = {run_id: head for run_id, head in found.items() if isinstance(head, Head)}
@@ -116,6 +121,10 @@ def _together(
         dead.add(parts.journal, connection, batch.letters)
         keyed.keep(verdicts)
         _tell_missing_from_busy(parts, connection, verdicts)
+        if settles and host is None:
+            failpoints.hit("settle.before_commit")
+    if settles and host is None:
+        parts.journal.committed("settle.committed")
     parts.tally.note(Met.LETTER, len(batch.letters))
     parts.tally.note(Met.EXPIRY, sum(isinstance(fact, AttemptExpired) for each in verdicts for fact in each.facts))
     return verdicts, now

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from squidie import failpoints
 from squidie.decide.commands import Release
 from squidie.engine import ids
 from squidie.engine.aftermath import tell
@@ -127,6 +128,7 @@ class Turn:
                     verdicts.append(outcome)
                 elif outcome is not None:
                     outcomes.append(outcome)
+                failpoints.hit("turn.between")
                 if self._draining():
                     hand.give_back()
         finally:

@@ -131,6 +131,14 @@ where a.claim_id is not null and a.owner = :owner order by a.run_id, a.step limi
 """
 """What a process holds, or held when it died."""
 
+UNDER_TOKEN = f"""
+select {_ROW}, r.definition, r.fold, r.state::text as state from {{s}}.attempts a
+join {{s}}.runs r on r.run_id = a.run_id
+where a.claim_id is not null and a.owner = :owner and a.token_hash = :token_hash
+order by a.priority, a.due_at, a.run_id, a.step
+"""
+"""What one claim or one handover has taken, by the token that was drawn for it alone."""
+
 TIMERS = f"""
 select {_ROW} from {{s}}.attempts a where a.kind = 'timer' and a.due_at <= {{s}}.clock() order by a.due_at limit :most
 """
@@ -186,6 +194,13 @@ def claim(
     found = connection.execute(journal.sql(CLAIM), given).all()
     claims = tuple(each for r in found if (each := _claimed(journal, connection, r)) is not None)
     return Batch(claims, left=bool(found) and (found[0].due >= most or found[0].due > len(found)))
+
+
+def under_token(journal: Journal, connection: Connection, owner: str, token_hash: bytes) -> list[Claimed]:
+    """What was claimed under this token and is held still, for whoever has lost the answer."""
+    given = {"owner": owner, "token_hash": token_hash}
+    found = connection.execute(journal.sql(UNDER_TOKEN), given).all()
+    return [each for r in found if (each := _claimed(journal, connection, r)) is not None]
 
 
 def _claimed(journal: Journal, connection: Connection, r: Any) -> Claimed | None:

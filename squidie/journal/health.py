@@ -28,9 +28,24 @@ select exists (
 """Whether the trigger that keeps facts from being changed is there and enabled."""
 
 
+CLOCK_IS_SET = """
+select coalesce(current_setting('squidie.now', true), '') <> '' or exists (
+    select from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
+    where (s.setdatabase = 0 or d.datname = current_database()) and s.setconfig::text like '%squidie.now=%'
+)
+"""
+"""Whether somebody has set the clock for this session, or for sessions of this database to come."""
+
+
 def server(journal: Journal, connection: Connection) -> Any:
     """The server in one row."""
     return connection.execute(journal.sql(SERVER)).one()
+
+
+def is_clock_set(journal: Journal, connection: Connection) -> bool:
+    """Whether the journal's clock was set by hand, as tests do."""
+    found: bool = connection.execute(journal.sql(CLOCK_IS_SET)).scalar_one()
+    return found
 
 
 def is_guarded(journal: Journal, connection: Connection) -> bool:

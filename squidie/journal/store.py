@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, TextClause, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from squidie import failpoints
 from squidie.errors import InvalidArgument, InvalidConfig, JournalBusy, JournalUnavailable, SchemaMismatch
 from squidie.journal import arrays
 from squidie.migrate import IDENTIFIER, engine_of, head, unreachable
@@ -114,6 +115,11 @@ class Journal:
         """A connection where each statement is its own transaction."""
         with _translated(), self.engine.connect() as connection:
             yield _prepared(connection.execution_options(isolation_level="AUTOCOMMIT"))
+
+    def committed(self, point: str) -> None:
+        """A transaction of ours has just been committed: where a test may let the answer be lost."""
+        with _translated():
+            failpoints.hit(point)
 
     def close(self) -> None:
         """Let go of the connections, where they are ours."""

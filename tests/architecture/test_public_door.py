@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOOR = {"delivery", "errors", "migrate", "ringing", "telemetry", "testing", "web", "workflow"}
-GUESTS = ("backends/squidie_celery", "backends/squidie_notify", "celery_app", "examples", "benchmarks")
+DOOR = {"delivery", "errors", "failpoints", "migrate", "ringing", "telemetry", "testing", "web", "workflow"}
+GUESTS = ("backends/squidie_celery", "backends/squidie_notify", "celery_app", "examples", "benchmarks", "evidence")
 LAZY = {"squidie/__init__.py"}  # what may load names at their first use, each by a decision in docs/adr (0012)
 BROKERS = {"celery", "kombu", "redis", "billiard"}
 

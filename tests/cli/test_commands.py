@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from squidie import failpoints
 from squidie.delivery import Finding as Unwise
 from squidie.testing import eventually
 from tests.support.flows import Single
@@ -253,6 +254,20 @@ def test_doctor_says_of_the_database_and_the_broker_what_a_worker_would(make, ca
     assert "fsync: it is off" in found["db.durability"]["evidence"]
     assert found["db.role"]["severity"] == "warning"
     assert found["db.clock"]["severity"] == found["db.encoding"]["severity"] == "ok"
+
+
+def test_doctor_sees_what_is_meant_for_tests(squidie, call, clock, monkeypatch):
+    """S-20: a clock that was set by hand, and failpoints that are armed."""
+    assert call("doctor", "--only", "test.switches", "--strict").exit_code == 0
+    clock(NOON)
+    assert "the clock of this database was set by hand" in call("doctor", "--only", "test.switches").stdout
+    clock(None)
+    monkeypatch.setattr(failpoints, "_armed", failpoints.Armed(failpoints.parse("tick.before_commit=kill"), None))
+
+    shown = call("doctor", "--only", "test.switches", "--strict")
+
+    assert "failpoints are armed: tick.before_commit=kill" in " ".join(shown.stdout.split())
+    assert shown.exit_code == 8
 
 
 @pytest.mark.tampered("its trigger was disabled")

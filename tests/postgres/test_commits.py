@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from squidie import failpoints
 from squidie.errors import JournalUnavailable
-from tests.support.flows import HOOKS, Chain, Single, Sums
+from tests.support.flows import CALLS, HOOKS, Chain, Single, Sums
 from tests.support.lab import claim, completion, counts, failure, kinds, query, release, rows, scalar
 from tests.support.proxy import CuttingProxy
 
@@ -160,3 +161,37 @@ def settle(squidie, *commands):
 
     verdicts = settling.settle(squidie._parts, commands, handover=None, give_up=lambda: False)
     return [verdict.error for verdict in verdicts]
+
+
+@pytest.fixture
+def planned(monkeypatch):
+    """Failpoints in this very process."""
+
+    def planned(words):
+        monkeypatch.setattr(failpoints, "_armed", failpoints.Armed(failpoints.parse(words), None))
+
+    return planned
+
+
+def test_claims_whose_answer_was_lost_are_found_and_worked_off(make, planned):
+    """K05: by the token of that very claim; nobody has to wait for the end of its lease."""
+    squidie = make()
+    runs = squidie.start_many(Single, [{} for _ in range(3)])
+    planned("claim.committed=lost_reply")
+
+    squidie.turn(["default"])
+
+    assert [kinds(squidie, run) for run in runs] == [["run_started", "attempt_completed", "run_completed"]] * 3
+
+
+def test_successors_handed_over_by_a_commit_whose_answer_was_lost_are_worked_off(make, planned):
+    """K10: they were claimed in that commit, and nobody else may begin them before their lease is over."""
+    squidie = make()
+    run = squidie.start(Chain)
+    planned("settle.committed=lost_reply")
+
+    squidie.turn(["default"])
+
+    assert run.result(1) == "c1"
+    assert kinds(squidie, run) == ["run_started", *["attempt_completed"] * 3, "run_completed"]
+    assert [step for step, *_ in CALLS] == ["a", "b", "c"]

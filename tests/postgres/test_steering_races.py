@@ -1,4 +1,4 @@
-"""People, timers, events and letters at the same moment, 500 trials a pair: one wins, the other is told who and when."""
+"""People, timers, events and letters at the same moment, 500 trials a pair: one wins, the other is told by whom."""
 
 from __future__ import annotations
 

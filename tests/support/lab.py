@@ -195,7 +195,7 @@ class Trials:
     def __init__(self, racers=2, seed=39):
         self._pool = ThreadPoolExecutor(racers)
         self._barrier = threading.Barrier(racers)
-        self._drawn = random.Random(seed)  # noqa: S311 - the same offsets in every session
+        self._drawn = random.Random(seed)  # the same offsets in every session
 
     def race(self, *calls):
         late = self._drawn.randrange(len(calls))

@@ -81,6 +81,6 @@ class Winners(Counter):
     """Who came first, trial by trial."""
 
     def check(self, *names, trials=TRIALS):
-        """Every trial had a winner, and none of these was always beaten: a race that one side always wins says little."""
+        """Every trial had a winner, and none was always beaten: a race that one side always wins says little."""
         assert sum(self.values()) == trials
         assert set(self) == set(names), dict(self)

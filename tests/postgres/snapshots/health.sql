@@ -11,3 +11,9 @@ select exists (
     select from pg_trigger t
     where t.tgrelid = cast(:facts as regclass) and t.tgname = 'facts_are_insert_only' and t.tgenabled <> 'D'
 );
+
+-- CLOCK_IS_SET
+select coalesce(current_setting('squidie.now', true), '') <> '' or exists (
+    select from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
+    where (s.setdatabase = 0 or d.datname = current_database()) and s.setconfig::text like '%squidie.now=%'
+);

@@ -1,0 +1,60 @@
+"""The `Squidie` of the evidence: its workflows and settings, for workers, for hosts and for the harness itself."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from evidence import effects
+from evidence.workflows import OURS, Ticking
+from examples.reference import tasks
+from squidie import Squidie
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from squidie.delivery import Delivery
+
+ROLE = "evidence_steps"
+PROFILE: dict[str, Any] = {"lease": 1.0, "beat": 0.33, "sweep": 0.5, "grace": 1.0, "step_role": ROLE}
+"""The test profile of RELIABILITY: its recovery bound is lease + sweep + one claim."""
+
+TICKING = "EVIDENCE_TICKING"
+COUNTED = (
+    "reserve_stock",
+    "authorize_card",
+    "capture_payment",
+    "release_stock",
+    "void_authorization",
+    "record_approval",
+    "record_rejection",
+)
+BOOKS = f"""
+do $$ begin
+    if not exists (select from pg_roles where rolname = '{ROLE}') then create role {ROLE}; end if;
+end $$;
+create table books (run_id uuid not null, step text not null, claim uuid not null);
+grant usage on schema public to {ROLE};
+grant select, insert on books to {ROLE};
+"""
+
+for _name in COUNTED:  # before the workflows of the examples are declared, so that they are made of these
+    setattr(tasks, _name, effects.counted(getattr(tasks, _name)))
+
+from examples.reference.workflows import ManualApproval, SagaCheckout  # noqa: E402
+
+ALL = (*OURS, SagaCheckout, ManualApproval)
+
+
+def serving(database: str | Engine, delivery: Delivery | None, **settings: Any) -> Squidie:
+    """A `Squidie` on this journal. Where `EVIDENCE_TICKING` is set it has the workflow of the windows, too."""
+    workflows = (*ALL, Ticking) if os.environ.get(TICKING) else ALL
+    return Squidie(database, delivery=delivery, workflows=workflows, settings={**PROFILE, **settings})
+
+
+def prepare(engine: Engine) -> None:
+    """The host's own table beside the journal, and the role that may write into it."""
+    with engine.begin() as connection:
+        connection.execute(text(BOOKS))
