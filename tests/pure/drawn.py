@@ -25,6 +25,7 @@ from squidie.workflow.spec import (
     GiveUp,
     Lapse,
     Node,
+    NodeKind,
     OnStuck,
     Outcome,
     Overdue,
@@ -216,3 +217,30 @@ def _step(dice):
         "on_give_up": dice.choice(list(GiveUp)),
         "compensate": dice.choice([undo, None]),
     }
+
+
+def runnable(dice):
+    """Such a graph with steps that a worker can call, and with what matters only where rows are claimed.
+
+    Queues and priorities, delays that are drawn, steps whose effects cannot be taken back, steps that read nothing.
+    """
+    spec = workflow(dice)
+    return msgspec.structs.replace(spec, nodes=tuple(_furnished(node, dice) for node in spec.nodes))
+
+
+def _furnished(node, dice):
+    if node.kind is not NodeKind.STEP:
+        return node
+    chosen = {
+        "input": dice.choice([{"ctx": "ctx"}, {"ctx": "ctx"}, {}]),
+        "queue": dice.choice([None, None, "other"]),
+        "priority": dice.choice([None, None, 5]),
+        "replayable": dice.random() < 0.8,
+    }
+    if node.retry is not None and dice.random() < 0.3:
+        chosen["retry"] = msgspec.structs.replace(node.retry, jitter=dice.choice([True, 0.5]))
+    if node.compensate is None:
+        chosen["irreversible"] = dice.random() < 0.2
+    else:
+        chosen["compensate"] = msgspec.structs.replace(node.compensate, input={"ctx": "ctx"})
+    return msgspec.structs.replace(node, **chosen)
