@@ -61,10 +61,8 @@ def requeue(parts: Parts, command: Requeue, who: Who, allowed: Any, host: Connec
 
     def once() -> Verdict:
         with parts.journal.transaction(host) as connection:
-            verdict = begin(parts, [start], host=connection, session=who.session, strict=True)[0]
-            if verdict.created:
-                _close(parts, connection, command, start.by, REQUEUED)
-        return verdict
+            _close(parts, connection, command, start.by, REQUEUED)  # before a bell is hung on the host's commit
+            return begin(parts, [start], host=connection, session=who.session, strict=True)[0]
 
     return persist(once, host)
 

@@ -326,7 +326,9 @@ class Machine(RuleBasedStateMachine):
                 self.tell(twin, node.waiting)
             elif node.waiting is not None and node.waiting.kind in ("pause", "approval"):
                 decision = Decision.RESUMED if node.waiting.kind == "pause" else Decision.APPROVED
-                verb, actor = ("resume", "ann") if decision is Decision.RESUMED else ("approve", f"p{twin.run.revision}")
+                verb, actor = (
+                    ("resume", "ann") if decision is Decision.RESUMED else ("approve", f"p{twin.run.revision}")
+                )
                 make = partial(commands.Review, decision=decision, step=name)
                 self.ask(twin, verb, make, (name,), key=None, actor=actor, step=name)
 
