@@ -141,6 +141,8 @@ def _must_be_open(course: Course, step: str, node: NodeRun, wait: Waiting, expec
         return
     if wait.decision is not None:
         raise AlreadyResolved(step, wait.decision, wait.by, wait.at)
+    if expect is not None and wait.touched > expect:
+        raise StaleRevision(step, wait.touched, wait.by, wait.at)
     raise InvalidTransition("a run", course.run.status, "be answered")
 
 

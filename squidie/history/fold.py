@@ -53,7 +53,7 @@ def _evolve(run: Run, fact: Fact) -> None:
     for ended in fact.ends:
         mark_unsure(run, ended.step)
     for closing in fact.closes:
-        _close(run, closing)
+        _close(run, closing, fact)
     for opening in fact.opens:
         _open(run, opening)
     if run.is_open and not isinstance(fact, TERMINAL):
@@ -102,6 +102,9 @@ def _end(run: Run, fact: RunCompleted | RunFailed | RunCancelled) -> None:
         anomaly(run, f"{run.status}, and then {fact.kind}")
     run.status = RUN[run.status].get(event, RUN[RunStatus.RUNNING][event])
     run.timers.clear()
+    for name, node in run.nodes.items():
+        if node.is_open:
+            run.nodes[name] = fold_waits.touched(run, node, fact)
 
 
 def _open(run: Run, opening: Opening) -> None:
@@ -118,7 +121,7 @@ def _open(run: Run, opening: Opening) -> None:
     run.nodes[opening.step] = NodeRun(NodeStatus.OPEN, opening.attempt, first_due_at=first, past=past)
 
 
-def _close(run: Run, closing: Closing) -> None:
+def _close(run: Run, closing: Closing, fact: Fact) -> None:
     """What was open was taken away; where the fact has settled the node itself, that stands."""
     if closing.kind is OpenKind.TIMER:
         if run.timers.pop(closing.step, None) is None:
@@ -128,7 +131,8 @@ def _close(run: Run, closing: Closing) -> None:
     if node is None or (not node.is_open and node.seq != run.revision):
         anomaly(run, f"{closing.step} was closed while not open")
     elif node.is_open:
-        run.nodes[closing.step] = msgspec.structs.replace(node, status=NodeStatus.WITHDRAWN, seq=run.revision)
+        withdrawn = msgspec.structs.replace(node, status=NodeStatus.WITHDRAWN, seq=run.revision)
+        run.nodes[closing.step] = fold_waits.touched(run, withdrawn, fact)
 
 
 EVOLVE: dict[type, Callable[[Run, Any], None]] = {

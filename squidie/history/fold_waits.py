@@ -80,6 +80,16 @@ def _delegate(run: Run, fact: ReviewDelegated) -> None:
         _touch(run, fact.step, node, fact, role=fact.role, due_at=fact.due_at, then=fact.then, escalate=escalate)
 
 
+def touched(run: Run, node: NodeRun, fact: Recorded) -> NodeRun:
+    """The node after a fact that ended its wait without an answer: whoever answers what he saw before is told by whom."""
+    if node.waiting is None:
+        return node
+    by = fact.by.actor if fact.by is not None else None
+    return msgspec.structs.replace(
+        node, waiting=msgspec.structs.replace(node.waiting, touched=run.revision, by=by, at=run.at)
+    )
+
+
 def _touch(run: Run, step: str, node: NodeRun, fact: Recorded, **changes: Any) -> None:
     assert node.waiting is not None  # noqa: S101 - `_waiting` has looked
     by = fact.by.actor if fact.by is not None else None

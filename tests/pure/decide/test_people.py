@@ -2,6 +2,7 @@
 
 import pytest
 
+from squidie.decide.commands import Cancel
 from squidie.errors import (
     AlreadyResolved,
     InvalidReview,
@@ -26,7 +27,7 @@ from squidie.history.facts import (
 from squidie.history.lifecycle import RunStatus
 from squidie.history.run import INLINE_EACH, NodeStatus
 from squidie.workflow.spec import Compensate, Escalation, Lapse, NodeKind, PayloadField
-from tests.pure.scene import NOON, Scene, after, by, graph, of_kind, where
+from tests.pure.scene import NOON, RUN, Scene, after, by, graph, of_kind, where
 
 APPROVAL = of_kind("approval", role="boss")
 PAUSE = of_kind("pause")
@@ -400,6 +401,23 @@ def test_an_answer_to_what_has_changed_since_is_refused_and_says_by_whom():
 
     assert error.details == {"step": "p", "revision": seen + 1, "by": "bob", "at": after(5).isoformat()}
     assert len(scene.approve(actor="ann", expect=seen + 1)) == 1
+
+
+@pytest.mark.parametrize("compensate", [False, True])
+def test_an_answer_to_what_has_ended_since_is_refused_and_says_by_whom(compensate):
+    """6.8: a run that was cancelled, or is being undone; without `expect` the status tells."""
+    scene = Scene(graph("a>p p>b", p=of_kind("approval"), a={"compensate": Compensate(action="undo:a")}))
+    scene.complete("a")
+    seen = scene.run.revision
+    scene.now = after(5)
+    scene.ask(Cancel(RUN, by("eve"), "x", compensate))
+
+    error = refused(scene, StaleRevision, Scene.approve, actor="ann", expect=seen)
+
+    assert (error.details["by"], error.details["at"]) == ("eve", after(5).isoformat())
+    assert error.details["revision"] == seen + 1
+    refused(scene, InvalidTransition, Scene.approve, actor="ann")
+    refused(scene, InvalidTransition, Scene.approve, actor="ann", expect=scene.run.revision)
 
 
 def test_what_happened_elsewhere_in_the_run_makes_no_answer_stale():
