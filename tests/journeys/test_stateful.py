@@ -1,7 +1,7 @@
 """Whole graphs, everything that can be asked of their runs, in any order: Postgres and the pure half stay equal.
 
-Hypothesis draws workflows of every kind of node and a sequence of calls: starts, work done by hand and by turns, people's
-answers, events, cancels, letters taken up, runs made from runs, time that passes, lost caches. After each call the
+Hypothesis draws workflows of every kind of node and a sequence of calls: starts, work done by hand and by turns,
+people's answers, events, cancels, letters taken up, runs made from runs, time that passes, lost caches. After each call the
 journal must hold what `decide` and `fold` alone have made of the same commands at the same times: the same facts, or the
 same refusal and nothing; the same status, rows, caches, letters and receipts. In the end everybody works and answers,
 and every run ends.
