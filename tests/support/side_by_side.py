@@ -50,7 +50,7 @@ from tests.support.twin import Twin, comparable, receipt
 QUEUES = ("default", "other")
 LIMITS = Limits(max_claims=2, buffer=2)
 LEASE = timedelta(seconds=30)
-WORDS = ["ok", "ok", "ok", "ok", "big", "raise", "raise", "fail", "later", "defer"]
+WORDS = [*["ok"] * 8, "big", "big", "raise", "raise", "fail", "later", "defer"]
 WELL = ["ok"]
 BIG = "x" * 9_000
 """More than a run's state keeps of one output."""
@@ -162,9 +162,8 @@ class SideBySide:
             self.twins[command.run_id] = Twin(command, self.now, LIMITS)
         else:
             self.tally["repeated start"] += 1
-            by = self.twins[command.run_id].started.by
-            if by.key is not None:
-                self.repeated.add((command.run_id, by.verb, by.key))
+            if command.by.key is not None:
+                self.repeated.add((command.run_id, "start", command.by.key))
         return self.compare()
 
     # ---- what workers do by hand
