@@ -165,11 +165,19 @@ class Moves:
             fence = (*command.key, command.claim_id, command.token_hash)
             self.both.settle([command if same else commands.Complete(*fence, canonical("another"))])
 
-    @move(which=SOME)
-    def renew(self, which):
-        """4.7."""
+    @move(which=SOME, late=(0.0, 31.0))
+    def renew(self, which, late):
+        """4.7: a lease that had ended lives again."""
+        self.both.advance(late)
         if self.both.held:
             self.both.renew(self.both.held[which % len(self.both.held) :])
+
+    @move(2, queue=QUEUES)
+    def lose(self, queue):
+        """4.3, 4.4: claimed, and never heard of again; what comes of it later is too late."""
+        self.both.claim(3, queue)
+        self.both.advance(31.0)
+        self.both.sweep()
 
     @move(2, seed=SEEDS)
     def turn(self, seed):
@@ -182,7 +190,7 @@ class Moves:
 
     # ---- time, and what it does
 
-    @move(3, seconds=(0.5, 0.5, 3.0, 3.0, 10.0, 31.0, 61.0, 1_000.0, -20.0))
+    @move(3, seconds=(0.5, 0.5, 3.0, 3.0, 10.0, 61.0, 1_000.0, -20.0))
     def wait(self, seconds):
         self.both.advance(seconds)
 
