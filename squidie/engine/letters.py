@@ -15,7 +15,7 @@ from squidie.engine.permission import looking, missing
 from squidie.engine.replaying import fork_of, source_of
 from squidie.engine.start import begin
 from squidie.errors import DeadLetterNotFound, InvalidTransition, KeyReused
-from squidie.journal import dead, finding
+from squidie.journal import dead, finding, receipts
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -32,15 +32,21 @@ REQUEUED, DISCARDED = "requeued", "discarded"
 _VERBS = {REQUEUED: "be requeued", DISCARDED: "be discarded"}
 
 
-def is_parked(parts: Parts, run_id: UUID, step: str, host: Connection | None) -> bool:
-    """Whether the letter belongs to a run that is still open. Raises `DeadLetterNotFound` where there is none."""
+def is_parked(parts: Parts, command: Requeue | Discard, host: Connection | None) -> bool:
+    """Whether this is for the run itself: it is still open, or was when the same request was made before.
+
+    Raises `DeadLetterNotFound` where there is no letter.
+    """
+    run_id, step, by = command.run_id, command.step, command.by
     with looking(parts, host) as connection:
         about = finding.about(parts.journal, connection, run_id)
         if about is None:
             raise missing(parts, connection, run_id)
         if finding.letter(parts.journal, connection, run_id, step) is None:
             raise DeadLetterNotFound(run_id, step)
-    return bool(about.is_open)
+        if about.is_open or by.key is None:
+            return bool(about.is_open)
+        return bool(receipts.find(parts.journal, connection, [(run_id, by.verb, by.key)]))
 
 
 def take_up(parts: Parts, command: Requeue | Discard, who: Who, host: Connection | None) -> None:
