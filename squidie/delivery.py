@@ -8,6 +8,7 @@ delivery=CeleryDelivery(app))`.
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 GROUP = "squidie.delivery"
+NAMES = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class Finding(NamedTuple):
@@ -100,9 +102,8 @@ def find(delivery: str | Delivery | None) -> Delivery:
         return delivery
     known = {point.name: point for point in entry_points(group=GROUP)}
     if delivery not in known:
-        raise InvalidConfig(
-            f"there is no delivery named {delivery!r}", hint=f"installed: {', '.join(sorted(known)) or 'none'}"
-        )
+        named = f"named {delivery!r}" if NAMES.fullmatch(delivery) else "of that name"  # a URL may hold a password
+        raise InvalidConfig(f"there is no delivery {named}", hint=f"installed: {', '.join(sorted(known)) or 'none'}")
     try:
         adapter = known[delivery].load()
     except ImportError as error:

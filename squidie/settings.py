@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from math import inf
+from typing import Any
 
 from squidie.errors import InvalidConfig
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 SHORTEST_LEASE = 0.2
+FULL, TYPE_ONLY = "full", "type_only"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,8 @@ class Settings:
     receipts_for how long a key outlives the run that it made                               90 days
     step_role    the database role in which transactional steps write                       none
     version      what the code is called in the fleet; else SQUIDIE_CODE_VERSION            none
+    errors       what is kept of a step's exception: "full", or "type_only" for no message  full
+                 and no frames
     secrets      words whose values are masked in recorded errors                           password, token, ...
     """
 
@@ -50,6 +52,7 @@ class Settings:
     receipts_for: float = 90 * 24 * 3600.0
     step_role: str | None = None
     version: str | None = None
+    errors: str = FULL
     secrets: tuple[str, ...] = (
         "password",
         "passwd",
@@ -72,37 +75,64 @@ class Settings:
         return self.beat if self.beat is not None else self.lease / 3
 
 
+_COUNTS = ("batch", "max_claims", "max_body", "early_events")
+_TIMES = ("lease", "sweep", "turn_share", "short", "lock_timeout", "grace", "drain", "receipts_for")
+
+
 def _problems(settings: Settings) -> list[str]:
-    numbers = [f.name for f in fields(settings) if f.name not in {"beat", "secrets", "step_role", "version"}]
-    wrong = [
-        f"settings.{name} is not a positive number" for name in numbers if not _is_positive(getattr(settings, name))
-    ]
-    if wrong:
-        return wrong
-    if settings.lease < SHORTEST_LEASE:
-        wrong.append(f"settings.lease is below {SHORTEST_LEASE} s")
-    if settings.beat is not None and not (_is_positive(settings.beat) and settings.beat < settings.lease / 2):
-        wrong.append("settings.beat is not below half the lease")
-    if settings.version is not None and not (isinstance(settings.version, str) and 0 < len(settings.version) <= 255):
-        wrong.append("settings.version is not text of 1 to 255 characters")
+    """Everything that is wrong, each by its name; no value is repeated."""
+    wrong = [f"settings.{name} is not a whole number above zero" for name in _COUNTS if not _is_count(settings, name)]
+    wrong += [f"settings.{name} is not a positive number" for name in _TIMES if not _is_time(getattr(settings, name))]
+    if _is_time(settings.lease):
+        wrong += _of_lease(settings)
+    texts = [("step_role", settings.step_role), ("version", settings.version)]
+    wrong += [f"settings.{name} is not text of 1 to 255 characters" for name, text in texts if not _is_text(text)]
+    if settings.errors not in (FULL, TYPE_ONLY):
+        wrong.append(f'settings.errors is neither "{FULL}" nor "{TYPE_ONLY}"')
+    if not isinstance(settings.secrets, tuple | list) or not all(each and _is_text(each) for each in settings.secrets):
+        wrong.append("settings.secrets is no list of words")
     return wrong
 
 
-def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+def _of_lease(settings: Settings) -> list[str]:
+    wrong = [] if settings.lease >= SHORTEST_LEASE else [f"settings.lease is below {SHORTEST_LEASE} s"]
+    if settings.beat is not None and not (_is_time(settings.beat) and settings.beat < settings.lease / 2):
+        wrong.append("settings.beat is not below half the lease")
+    return wrong
+
+
+def _is_count(settings: Settings, name: str) -> bool:
+    value = getattr(settings, name)
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is None, or text that says something."""
+    return value is None or (isinstance(value, str) and len(value.strip()) > 0 and len(value) <= 255)
 
 
 def settings_of(given: Settings | Mapping[str, Any] | None) -> Settings:
     """Settings from an object, from a mapping, or the defaults.
 
-    Raises `InvalidConfig` naming every key that is unknown.
+    Raises `InvalidConfig` naming every key that is unknown, and every value that is wrong.
     """
     if given is None:
         return Settings()
     if isinstance(given, Settings):
         return given
+    if not isinstance(given, Mapping):
+        raise InvalidConfig("settings are a `Settings`, or a mapping of them")
     known = {field.name for field in fields(Settings)}
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise InvalidConfig(f"unknown settings: {', '.join(unknown)}", hint=f"known: {', '.join(sorted(known))}")
-    return Settings(**given)
+    unknown = sorted(str(name)[:64] for name in set(given) - known)
+    if not unknown:
+        return Settings(**given)
+    wrong = [f"unknown settings: {', '.join(unknown)}"]
+    try:
+        Settings(**{name: value for name, value in given.items() if name in known})
+    except InvalidConfig as error:
+        wrong += error.details["problems"]
+    raise InvalidConfig("; ".join(wrong), hint=f"known: {', '.join(sorted(known))}", details={"problems": wrong})

@@ -231,6 +231,14 @@ def broker_quarantine(patient: Patient) -> Finding:
     )
 
 
+def access_authorize(patient: Patient) -> Finding:
+    """Whether the host decides who may do what."""
+    if patient.squidie.has_authorize:
+        return Finding(Severity.OK, "the application's authorize hook is asked before every command on a run")
+    evidence = "no authorize hook: whoever calls from Python is trusted, and roles bind nobody"
+    return Finding(Severity.OK, evidence, "Squidie(..., authorize=hook), if others than trusted code may steer runs")
+
+
 def workers_alive(patient: Patient) -> Finding:
     """Somebody works."""
     alive = patient.fleet.alive("worker")
@@ -337,6 +345,7 @@ CHECKS: tuple[Check, ...] = (
     Check("broker.connect", broker_connect, Needs.CODE),
     Check("broker.settings", broker_settings, Needs.CODE),
     Check("broker.quarantine", broker_quarantine, Needs.CODE),
+    Check("access.authorize", access_authorize, Needs.CODE),
     Check("workers.alive", workers_alive),
     Check("queues.consumed", queues_consumed),
     Check("beat.alive", beat_alive),

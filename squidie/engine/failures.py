@@ -15,6 +15,7 @@ from squidie.history.facts import ErrorRecord, FailureCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import CodeType, FrameType
 
 MOST_BYTES = 8 * 1024
 MOST_FRAMES = 20
@@ -47,30 +48,41 @@ class Masking:
 
 
 def record(
-    error: BaseException, *, kind: FailureCode, attempt: int, retryable: bool, masking: Masking, code: str | None = None
+    error: BaseException,
+    *,
+    kind: FailureCode,
+    attempt: int,
+    retryable: bool,
+    masking: Masking,
+    code: str | None = None,
+    is_brief: bool = False,
 ) -> ErrorRecord:
-    """What is kept of a failure: where it was raised, as what, and what it said."""
-    frames = _frames(error)
+    """What is kept of a failure: where it was raised, as what, what it said and by which calls; a brief one leaves out
+    the last two.
+    """
+    calls = _calls(error)
     return ErrorRecord(
         kind=kind,
         code=code or kind.value,
-        type=type(error).__qualname__,
-        message=masking.text(said(error)),
+        type=cut(masking.text(type(error).__qualname__)),
+        message="" if is_brief else said(error, masking),
         details=_details(error, masking),
-        origin=frames[-1].rpartition(" ")[2] if frames else None,
-        frames=frames,
+        origin=cut(f"{calls[-1][0].f_globals.get('__name__', '?')}:{calls[-1][0].f_code.co_qualname}")
+        if calls
+        else None,
+        frames=() if is_brief else tuple(_frame(frame.f_code, line) for frame, line in calls[-MOST_FRAMES:]),
         retryable=retryable,
         attempt=attempt,
     )
 
 
-def said(error: BaseException) -> str:
-    """What the exception says, whatever its `str()` does."""
+def said(error: BaseException, masking: Masking) -> str:
+    """What the exception says, whatever its `str()` does. It is masked before it is cut: half a secret is one, too."""
     try:
         text = error.message if isinstance(error, SquidieError) else str(error)
     except Exception:  # noqa: BLE001 - somebody else's code
-        return f"(the message of this {type(error).__qualname__} could not be read)"
-    return cut(text)
+        return cut(f"(the message of this {type(error).__qualname__} could not be read)")
+    return cut(masking.text(text[: 4 * MOST_BYTES]))
 
 
 def cut(text: str) -> str:
@@ -79,10 +91,14 @@ def cut(text: str) -> str:
     return clean if isinstance(clean, str) else clean[:MOST_BYTES].decode(errors="ignore")
 
 
-def _frames(error: BaseException) -> tuple[str, ...]:
-    found = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in found if "squidie/engine/" not in frame.filename.replace("\\", "/")]
-    return tuple(cut(f"{_short(frame.filename)}:{frame.lineno} {frame.name}") for frame in ours[-MOST_FRAMES:])
+def _calls(error: BaseException) -> list[tuple[FrameType, int]]:
+    """The calls between the step and the raise, with their lines; those of the engine are left out."""
+    found = traceback.walk_tb(error.__traceback__)
+    return [each for each in found if "squidie/engine/" not in each[0].f_code.co_filename.replace("\\", "/")]
+
+
+def _frame(code: CodeType, line: int) -> str:
+    return cut(f"{_short(code.co_filename)}:{line} {code.co_name}")
 
 
 def _short(filename: str) -> str:
@@ -91,11 +107,13 @@ def _short(filename: str) -> str:
 
 
 def _details(error: BaseException, masking: Masking) -> Any:
-    details = getattr(error, "details", None)
-    if not isinstance(details, dict) or not details:
-        return None
     try:
+        details = getattr(error, "details", None)
+        if not isinstance(details, dict) or not details:
+            return None
         canonical(details, root="details", limit=MOST_BYTES)
     except UnstorableValue as refused:
         return {"refused": refused.message}
+    except Exception:  # noqa: BLE001 - somebody else's code
+        return {"refused": "they could not be read"}
     return masking.value(details)

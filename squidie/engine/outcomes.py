@@ -15,6 +15,7 @@ from squidie.engine.failures import cut, record
 from squidie.errors import SquidieError
 from squidie.history.facts import FailureCode, ReleaseReason
 from squidie.journal import attempts
+from squidie.settings import TYPE_ONLY
 from squidie.workflow.durations import LONGEST
 from squidie.workflow.retry import catches, exception_names
 from squidie.workflow.steps import Cancelled, RetryLater, StepInterrupted, TimedOut
@@ -88,7 +89,15 @@ def failure(
     after: float | None = None,
 ) -> Fail:
     """The step has ended badly; the exception becomes a record fit to be kept."""
-    kept = record(error, kind=kind, attempt=row.attempt, retryable=retryable, masking=parts.masking, code=code)
+    kept = record(
+        error,
+        kind=kind,
+        attempt=row.attempt,
+        retryable=retryable,
+        masking=parts.masking,
+        code=code,
+        is_brief=parts.settings.errors == TYPE_ONLY,
+    )
     log.info("%s of run %s failed at attempt %s: %s", row.step, row.run_id, row.attempt, kept.type)
     return Fail(*fence(row), kept, retryable, ids.dice(), after)
 

@@ -13,7 +13,7 @@ from squidie.engine import ids
 from squidie.engine.inputs import idempotency_key
 from squidie.engine.permission import looking, missing
 from squidie.engine.requests import Request, payload_of, queue_name, receipt, spec_of, trigger_of
-from squidie.engine.sending import is_sent
+from squidie.engine.sending import is_sent, known_here
 from squidie.engine.steering import digest_of, reason_of
 from squidie.errors import InvalidArgument, InvalidTransition, SquidieError
 from squidie.history.bodies import ErrorRecord, Origin
@@ -159,8 +159,10 @@ def preview(parts: Parts, source: Source, who: Who, **options: Any) -> Preview:
 def _target(parts: Parts, source: Source, definition: Any) -> tuple[Spec, str]:
     if definition not in DEFINITIONS:
         raise InvalidArgument("definition", f"is one of {', '.join(DEFINITIONS)}")
-    if definition == "same" or is_sent(source.spec):
+    if definition == "same":
         return source.spec, source.head.definition
+    if is_sent(source.spec):
+        return known_here(parts, source.spec), source.head.definition
     spec = spec_of(parts, source.head.workflow)
     return spec, parts.definitions.declared(spec.name)
 

@@ -12,7 +12,7 @@ from squidie.errors import InvalidArgument, InvalidSpec
 from squidie.history.canonical import canonical
 from squidie.workflow.callables import examine
 from squidie.workflow.checks import judge, read
-from squidie.workflow.issues import NAME, errors
+from squidie.workflow.issues import NAME, Issue, errors
 from squidie.workflow.spec import Node, PayloadField, Spec, Trigger
 from squidie.workflow.tasks import declared
 
@@ -29,6 +29,15 @@ SEND = "send"
 def is_sent(spec: Spec) -> bool:
     """Whether this is the graph of a single task that was sent, which nobody declares."""
     return spec.name == SEND and [node.name for node in spec.nodes] == [SEND] and spec.triggers[0].name == SEND
+
+
+def known_here(parts: Parts, spec: Spec) -> Spec:
+    """The graph of a task that was sent, if the task is still known here. Raises `InvalidSpec`."""
+    lost = [node for node in spec.nodes if node.action is not None and parts.registry.action(node.action) is None]
+    if lost:
+        said = "is no action that is known here: pass the task to Squidie(..., keep=[task])"
+        raise InvalidSpec(spec.name, [Issue(f"nodes.{node.name}.action", "unknown_action", said) for node in lost])
+    return spec
 
 
 def send_of(parts: Parts, task: Any, args: Any, kwargs: Any, request: Request) -> Start:

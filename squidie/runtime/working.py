@@ -103,6 +103,11 @@ class Working(Door):
         return self.registry.workflows
 
     @property
+    def has_authorize(self) -> bool:
+        """Whether a hook of the host's is asked before commands on runs; without one whoever calls is trusted."""
+        return self._policy.authorize is not None
+
+    @property
     def engine(self) -> Engine:
         """The engine on the journal's database."""
         return self._parts.journal.engine
