@@ -22,7 +22,7 @@ CHILDREN, HOSTS = 24, 8
 CHILD, HOST = 1.0, 2.5
 """Seconds: under one for a child, and lease + sweep + 1 for a host, with the settings of the test profile."""
 
-NAP = 0.6
+NAP = 0.3
 """Seconds that the step takes, so that it is killed in its middle, and the next one is not."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -86,16 +87,18 @@ class _Clock:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._lock = threading.Lock()
         self.faults = 0
         self.worker = cluster.worker("ticking", queues=["default"], env={TICKING: "1"}).ready()
         self.beat = self._start() if cluster.kind == "celery" else None
 
     def restart(self, manner: str) -> None:
         """Beat goes and comes back."""
-        assert self.beat is not None
-        self.beat.stop() if manner == "stop" else self.beat.kill()
-        self.faults += 1
-        self.beat = self._start()
+        with self._lock:
+            assert self.beat is not None
+            self.beat.stop() if manner == "stop" else self.beat.kill()
+            self.faults += 1
+            self.beat = self._start()
 
     def _start(self) -> Node:
         return self._cluster.beat(env={TICKING: "1"})
