@@ -11,9 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
-
 from evidence import checks
+from evidence.cluster import outcome
 from squidie.testing import eventually
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def _death(cluster: Cluster, report: Report, case: Case, kind: str, node: Node) 
 def _settled(cluster: Cluster, row: Row, run: Run) -> checks.Findings:
     """The run ends well, each of its steps with one outcome."""
     row.runs += 1
-    result = run.result(PATIENCE)
+    result = outcome(run, PATIENCE)
     row.expect(result == "last 1", f"the result is {result!r}")
     found = checks.of_runs(cluster, [run.id])
     row.take(found)
@@ -166,7 +165,7 @@ def _wake(cluster: Cluster, report: Report, where: str, node: Node, run: Run) ->
     """K14: somebody else has done it all; what the sleeper brings is refused, and it lives on."""
     with report.scenario(f"K14 asleep at {where}") as row:
         row.hit("stop")
-        run.result(PATIENCE)
+        outcome(run, PATIENCE)
         node.thaw()
         refused = "an outcome was not taken"
         eventually(lambda: refused in node.process.log_text(), 15.0, why=lambda: f"nothing was refused: {node.name}")
@@ -176,18 +175,16 @@ def _wake(cluster: Cluster, report: Report, where: str, node: Node, run: Run) ->
         row.expect(node.process.is_alive(), "the sleeper has died")
 
 
+CLAIMED = """
+select extract(epoch from clock_timestamp() - (body->'claim'->>'claimed_at')::timestamptz)::float8 as ago
+from squidie.facts where run_id = :run and kind = 'attempt_completed' order by seq
+"""
+
+
 def _again_at(cluster: Cluster, run: Run, begun_at: float) -> float:
     """How long after that moment the first claim was made that led to an outcome, after the work was lost."""
-    with cluster.squidie.engine.connect() as connection:
-        now = time.monotonic()
-        claimed = connection.execute(
-            text(
-                "select extract(epoch from clock_timestamp() - (body->'claim'->>'claimed_at')::timestamptz)::float8"
-                " from squidie.facts where run_id = :run and kind = 'attempt_completed' order by seq"
-            ),
-            {"run": run.id},
-        ).scalars()
-        since = [now - ago - begun_at for ago in claimed]
+    now = time.monotonic()
+    since = [now - row.ago - begun_at for row in cluster.read(CLAIMED, run=run.id)]
     return min((seconds for seconds in since if seconds >= 0), default=0.0)
 
 
