@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event, text
 
 from squidie import step, wait
+from squidie.engine import settle as settling
 from squidie.testing import eventually
 from tests.support.flows import CALLS, HOOKS, Chain, Diamond, Planned, Single, Wide, act
 from tests.support.lab import (
@@ -75,6 +76,29 @@ def test_one_stale_claim_does_not_split_the_batch(squidie):
     assert scalar(squidie, "select count(*) from {s}.runs where status = 'completed'") == 15
 
 
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_claim_that_changes_between_the_look_and_the_write_is_not_settled(squidie, size):
+    """L06: the write asks for every claim once more and counts its rows; the mates of the batch lose nothing."""
+    held_rows = claimed(squidie, size)
+    stolen = held_rows[-1]
+    thefts = []
+
+    def steal(_connection, _cursor, statement, *_):
+        if "as freed" in statement and not thefts:
+            theft = "update {s}.attempts set claim_id = gen_random_uuid() where run_id = :id"
+            thefts.append(change(squidie, theft, id=stolen.run_id))
+
+    event.listen(squidie.engine, "before_cursor_execute", steal)
+    verdicts = settling.settle(
+        squidie._parts, [completion(row) for row in held_rows], handover=None, give_up=lambda: True
+    )
+
+    assert thefts == [1]
+    assert [getattr(each.error, "code", "taken") for each in verdicts] == ["taken"] * (size - 1) + ["stale_claim"]
+    assert kinds(squidie, stolen.run_id) == ["run_started"]
+    assert [(row.step, row.held) for row in rows(squidie)] == [("only", True)]
+
+
 def test_a_poisonous_member_harms_only_itself(squidie):
     """G02: a constraint of the database that one of 16 breaks; no step runs again."""
     change(squidie, "alter table {s}.facts add constraint no_poison check (body::text not like '%poison%')")
@@ -126,8 +150,6 @@ def test_outcomes_survive_backends_that_are_terminated(squidie, size):
 
 
 def settle_patiently(squidie, *commands):
-    from squidie.engine import settle as settling
-
     verdicts = settling.settle(squidie._parts, commands, handover=None, give_up=lambda: False)
     assert len(verdicts) == len(commands)
     return [verdict.error for verdict in verdicts]
