@@ -57,8 +57,9 @@ def record(
     code: str | None = None,
     is_brief: bool = False,
 ) -> ErrorRecord:
-    """What is kept of a failure: where it was raised, as what, what it said and by which calls; a brief one leaves out
-    the last two.
+    """What is kept of a failure: where it was raised, as what, by which calls, and what it said.
+
+    A brief record leaves out the last two.
     """
     calls = _calls(error)
     return ErrorRecord(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from squidie.engine import asking, requests
@@ -12,7 +13,7 @@ from squidie.errors import InvalidArgument, SquidieError
 from squidie.runtime.door import Door
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -104,15 +105,14 @@ class Starting(Door):
         *,
         partial: bool,
     ) -> list[Run | SquidieError]:
-        if keys is not None and len(keys) != len(payloads):
-            raise InvalidArgument("keys", "there must be one for each payload")
+        _check_many(payloads, keys, options)
         asked: list[Start | SquidieError] = []
         for number, payload in enumerate(payloads):
             try:
                 request = Request(**options, key=keys[number] if keys is not None else None)
                 asked.append(requests.start_of(self._parts, workflow, payload, request, now=self.now))
-            except (SquidieError, TypeError) as error:
-                if not partial or not isinstance(error, SquidieError):
+            except SquidieError as error:
+                if not partial:
                     raise
                 asked.append(error)
         commands = [each for each in asked if not isinstance(each, SquidieError)]
@@ -161,3 +161,20 @@ class Starting(Door):
         if partial and isinstance(verdict.error, SquidieError):
             return verdict.error
         return self._started(verdict)
+
+
+_SHARED = frozenset(Request.__struct_fields__) - {"key", "run_id"}
+"""What all runs of one `start_many` have in common."""
+
+
+def _check_many(payloads: Any, keys: Any, options: Mapping[str, Any]) -> None:
+    """Nothing, or `InvalidArgument` for what is wrong with all of them."""
+    if isinstance(payloads, str | bytes) or not isinstance(payloads, Sequence):
+        raise InvalidArgument("payloads", "is a list: one payload for each run")
+    if keys is not None and (isinstance(keys, str | bytes) or not isinstance(keys, Sequence)):
+        raise InvalidArgument("keys", "is a list: one key for each payload")
+    if keys is not None and len(keys) != len(payloads):
+        raise InvalidArgument("keys", "there must be one for each payload")
+    for name in options:
+        if name not in _SHARED:
+            raise InvalidArgument(name[:64], f"is no option of many starts: there are {', '.join(sorted(_SHARED))}")

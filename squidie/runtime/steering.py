@@ -168,7 +168,7 @@ class Steering(Seeing):
     def _open_runs(self, query: Mapping[str, Any], limit: int) -> list[UUID]:
         """The runs that a query finds, or `LimitReached`."""
         known = signature(list_runs).parameters.keys() - _NO_FILTER
-        if not set(query) <= known:
+        if not isinstance(query, Mapping) or not set(query) <= known:
             raise InvalidArgument("query", f"may hold {', '.join(sorted(known))}")
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise InvalidArgument("limit", "is a whole number above zero")
