@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 KINDS = ("Plain", "Booked")
 STEPS = 4
 PATIENCE = 30.0
+RELIEF = "relief-"
 CHILD = 1.0
 """Seconds within which a dead child's work goes on."""
 
@@ -102,7 +103,8 @@ def deaths(cluster: Cluster, report: Report, chosen: Iterable[Case] = DEATHS) ->
                 lambda each: _death(cluster, report, each[0][0], each[0][1], each[1]), zip(trials, nodes, strict=True)
             )
         )
-    cluster.retire(nodes)
+    queues = {node.name for node in nodes}
+    cluster.retire([node for node in cluster.nodes if node.name.removeprefix(RELIEF) in queues])
 
 
 def _death(cluster: Cluster, report: Report, case: Case, kind: str, node: Node) -> None:
@@ -111,12 +113,16 @@ def _death(cluster: Cluster, report: Report, case: Case, kind: str, node: Node) 
         run = cluster.squidie.start(kind, {}, queue=node.name)
         hit = node.hit(case.point)
         row.hit(f"{hit.point} {hit.action}")
+        if hit.pid == node.pid:  # its sweep was faster, and rang: then the main process is dead, and its child with it
+            node.is_wanted = False
+            row.hit("in the main process")
+            cluster.worker(f"{RELIEF}{node.name}", queues=[node.name])
         found = _settled(cluster, row, run)
         row.expect(
             found.released + found.expired in case.ended[place], f"{found.released} released, {found.expired} expired"
         )
         row.expect(found.again in case.again[place], f"{found.again} effects happened again")
-        row.expect(case.point == "ring.before" or node.process.is_alive(), "the worker has died of its child")
+        row.expect(hit.pid == node.pid or node.process.is_alive(), "the worker has died of its child")
         row.refused = cluster.refused([node])
 
 
