@@ -13,8 +13,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
-
 from squidie.testing import eventually, stuck, violations
 
 if TYPE_CHECKING:
@@ -39,6 +37,7 @@ select run_id, step, claim, kind from ended
 union all
 select run_id, step, claim_id, 'held' from squidie.attempts where run_id = any(:runs) and claim_id is not null
 """
+NAMES = "select run_id, workflow from squidie.runs where run_id = any(:runs)"
 BOOKS = "select run_id, step, claim from books where run_id = any(:runs)"
 DEADLOCKS = "select coalesce(sum(deadlocks), 0) from pg_stat_database where datname = current_database()"
 TRANSACTIONAL = {("Booked", "first")}
@@ -60,13 +59,9 @@ class Findings:
 def of_runs(cluster: Cluster, runs: Collection[UUID], *, may_erase: bool = False) -> Findings:
     """E1, E2 and E3 for these runs. `may_erase`: the database was crashed, so claims may be gone without a fact."""
     found = Findings()
-    with cluster.squidie.engine.connect() as connection:
-        claims = connection.execute(text(CLAIMS), {"runs": list(runs)}).all()
-        books = connection.execute(text(BOOKS), {"runs": list(runs)}).all()
-        names = connection.execute(
-            text("select run_id, workflow from squidie.runs where run_id = any(:runs)"), {"runs": list(runs)}
-        )
-        workflows = {row.run_id: row.workflow for row in names}
+    claims = cluster.read(CLAIMS, runs=list(runs))
+    books = cluster.read(BOOKS, runs=list(runs))
+    workflows = {row.run_id: row.workflow for row in cluster.read(NAMES, runs=list(runs))}
     done = cluster.effects.of(*runs)
     found.outcomes = sum(row.kind == "attempt_completed" for row in claims)
     found.released = sum(row.kind == "attempt_released" for row in claims)
@@ -114,6 +109,7 @@ def _books(workflows: dict[UUID, str], claims: Sequence[Any], books: Sequence[An
 
 def of_cluster(cluster: Cluster, *, rest: float = 10.0) -> list[str]:
     """Every predicate at this instant, nothing stuck once it has come to rest, no deadlock, everybody alive."""
+    (deadlocks,) = cluster.read(DEADLOCKS)[0]  # first, since it waits for a server that comes back
     engine = cluster.squidie.engine
     wrong = violations(engine)
     grace = 3.0  # twice the longest of lease, backoff and sweep, and a beat more after an outage
@@ -125,8 +121,6 @@ def of_cluster(cluster: Cluster, *, rest: float = 10.0) -> list[str]:
         eventually(at_rest, rest, every=0.2)
     except AssertionError:
         wrong += [f"stuck: {line}" for line in stuck(engine, grace=grace)]
-    with engine.connect() as connection:
-        deadlocks = connection.execute(text(DEADLOCKS)).scalar_one()
     if deadlocks:
         wrong.append(f"D0: {deadlocks} deadlock(s)")
     return wrong + [f"{name} is dead" for name in cluster.dead()]

@@ -15,20 +15,26 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
 from evidence import effects, hosting
 from squidie import failpoints, migrate
+from squidie.errors import Unavailable
 from squidie.testing import Beat, Process, Services, Worker, eventually
 from squidie_celery import CeleryDelivery, create_app
 from squidie_notify import NotifyDelivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from squidie import Run
     from squidie.delivery import Delivery
 
 ROOT = Path(__file__).parents[1]
@@ -136,11 +142,11 @@ class Cluster:
         armed: str = "",
         acks: Literal["early", "late"] = "early",
         settings: dict[str, Any] | None = None,
-        **env: str,
+        env: Mapping[str, str] | None = None,
     ) -> Node:
         """Start a worker, perhaps with failpoints; `ready()` waits for it."""
         name = name or f"worker{next(self._numbers)}"
-        told = self._environment(name, armed) | {"EVIDENCE_ACKS": acks, **env}
+        told = self._environment(name, armed) | {"EVIDENCE_ACKS": acks, **(env or {})}
         if settings:
             told["EVIDENCE_SETTINGS"] = json.dumps(settings)
         log = self.folder / f"{name}.log"
@@ -154,10 +160,10 @@ class Cluster:
             process = Process(command, name=name, env=told, cwd=ROOT, log=log)
         return self._keep(process)
 
-    def beat(self, name: str | None = None, *, armed: str = "", **env: str) -> Node:
+    def beat(self, name: str | None = None, *, armed: str = "", env: Mapping[str, str] | None = None) -> Node:
         """Start a beat."""
         name = name or f"beat{next(self._numbers)}"
-        told = self._environment(name, armed) | env
+        told = self._environment(name, armed) | dict(env or {})
         log = self.folder / f"{name}.log"
         return self._keep(
             Beat(APP, "-s", str(self.folder / f"{name}.schedule"), name=name, env=told, cwd=ROOT, log=log)
@@ -171,6 +177,24 @@ class Cluster:
         node = self._keep(Process(command, name=name, env=told, cwd=ROOT, log=self.folder / f"{name}.log"))
         node.is_wanted = False
         return node
+
+    def read(self, sql: str, **given: Any) -> Sequence[Any]:
+        """Rows of the journal's database, as soon as it answers."""
+        deadline = time.monotonic() + READY
+        while True:
+            try:
+                with self.squidie.engine.connect() as connection:
+                    return connection.execute(text(sql), given).all()
+            except OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def bounce(self, component: Literal["redis", "postgres"], manner: Literal["stop", "kill"]) -> None:
+        """End a server in good order, or by SIGKILL, and start it again; all that Redis had in it is lost."""
+        server: Any = getattr(self.services, component)
+        server.stop() if manner == "stop" else server.kill()
+        server.start()
 
     def dead(self) -> list[str]:
         """Processes that should be alive and are not."""
@@ -243,6 +267,21 @@ class Cluster:
             log = str(self.folder / f"{name}.hits")
             told |= {failpoints.SWITCH: "1", failpoints.VARIABLE: armed, failpoints.LOG: log}
         return told
+
+
+def outcome(run: Run, patience: float = 30.0) -> Any:
+    """The run's output, however often Postgres goes away meanwhile: a connection of ours that broke is made anew.
+
+    Raises `RunUnsuccessful`, or `WaitTimeout` after `patience` seconds.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return run.result(max(0.1, deadline - time.monotonic()))
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def tail(process: Process, lines: int = 30) -> str:

@@ -71,23 +71,13 @@ class Effects:
         """The step's effect takes place now. A row whose answer was lost is not written twice: its id is drawn here."""
         given = {"id": uuid4(), "run_id": ctx.run_id, "step": ctx.step, "key": ctx.idempotency_key}
         given |= {"attempt": ctx.attempt, "claim": ctx.claim_id, "pid": os.getpid()}
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self._execute(ADD, given)
-            except psycopg.OperationalError:
-                self.close()
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-            else:
-                return
+        self._persistently(ADD, given)
 
     def of(self, *runs: UUID) -> list[Effect]:
         """The effects of these runs, or of all, in the order in which they took place."""
         where = "where run_id = any(%s)" if runs else ""
         columns = ", ".join(Effect._fields)
-        found = self._execute(f"select {columns} from effects {where} order by at", [list(runs)] if runs else None)
+        found = self._persistently(f"select {columns} from effects {where} order by at", [list(runs)] if runs else None)
         return [Effect(*row) for row in found.fetchall()]
 
     def close(self) -> None:
@@ -95,6 +85,16 @@ class Effects:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _persistently(self, statement: str, given: Any) -> psycopg.Cursor[Any]:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self._execute(statement, given)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def _execute(self, statement: str, given: Any) -> psycopg.Cursor[Any]:
         try:

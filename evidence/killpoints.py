@@ -11,9 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
-
 from evidence import checks
+from evidence.cluster import outcome
 from squidie.testing import eventually
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 KINDS = ("Plain", "Booked")
 STEPS = 4
 PATIENCE = 30.0
+RELIEF = "relief-"
 CHILD = 1.0
 """Seconds within which a dead child's work goes on."""
 
@@ -103,7 +103,8 @@ def deaths(cluster: Cluster, report: Report, chosen: Iterable[Case] = DEATHS) ->
                 lambda each: _death(cluster, report, each[0][0], each[0][1], each[1]), zip(trials, nodes, strict=True)
             )
         )
-    cluster.retire(nodes)
+    queues = {node.name for node in nodes}
+    cluster.retire([node for node in cluster.nodes if node.name.removeprefix(RELIEF) in queues])
 
 
 def _death(cluster: Cluster, report: Report, case: Case, kind: str, node: Node) -> None:
@@ -112,19 +113,23 @@ def _death(cluster: Cluster, report: Report, case: Case, kind: str, node: Node) 
         run = cluster.squidie.start(kind, {}, queue=node.name)
         hit = node.hit(case.point)
         row.hit(f"{hit.point} {hit.action}")
+        if hit.pid == node.pid:  # its sweep was faster, and rang: then the main process is dead, and its child with it
+            node.is_wanted = False
+            row.hit("in the main process")
+            cluster.worker(f"{RELIEF}{node.name}", queues=[node.name])
         found = _settled(cluster, row, run)
         row.expect(
             found.released + found.expired in case.ended[place], f"{found.released} released, {found.expired} expired"
         )
         row.expect(found.again in case.again[place], f"{found.again} effects happened again")
-        row.expect(case.point == "ring.before" or node.process.is_alive(), "the worker has died of its child")
+        row.expect(hit.pid == node.pid or node.process.is_alive(), "the worker has died of its child")
         row.refused = cluster.refused([node])
 
 
 def _settled(cluster: Cluster, row: Row, run: Run) -> checks.Findings:
     """The run ends well, each of its steps with one outcome."""
     row.runs += 1
-    result = run.result(PATIENCE)
+    result = outcome(run, PATIENCE)
     row.expect(result == "last 1", f"the result is {result!r}")
     found = checks.of_runs(cluster, [run.id])
     row.take(found)
@@ -166,7 +171,7 @@ def _wake(cluster: Cluster, report: Report, where: str, node: Node, run: Run) ->
     """K14: somebody else has done it all; what the sleeper brings is refused, and it lives on."""
     with report.scenario(f"K14 asleep at {where}") as row:
         row.hit("stop")
-        run.result(PATIENCE)
+        outcome(run, PATIENCE)
         node.thaw()
         refused = "an outcome was not taken"
         eventually(lambda: refused in node.process.log_text(), 15.0, why=lambda: f"nothing was refused: {node.name}")
@@ -176,18 +181,16 @@ def _wake(cluster: Cluster, report: Report, where: str, node: Node, run: Run) ->
         row.expect(node.process.is_alive(), "the sleeper has died")
 
 
+CLAIMED = """
+select extract(epoch from clock_timestamp() - (body->'claim'->>'claimed_at')::timestamptz)::float8 as ago
+from squidie.facts where run_id = :run and kind = 'attempt_completed' order by seq
+"""
+
+
 def _again_at(cluster: Cluster, run: Run, begun_at: float) -> float:
     """How long after that moment the first claim was made that led to an outcome, after the work was lost."""
-    with cluster.squidie.engine.connect() as connection:
-        now = time.monotonic()
-        claimed = connection.execute(
-            text(
-                "select extract(epoch from clock_timestamp() - (body->'claim'->>'claimed_at')::timestamptz)::float8"
-                " from squidie.facts where run_id = :run and kind = 'attempt_completed' order by seq"
-            ),
-            {"run": run.id},
-        ).scalars()
-        since = [now - ago - begun_at for ago in claimed]
+    now = time.monotonic()
+    since = [now - row.ago - begun_at for row in cluster.read(CLAIMED, run=run.id)]
     return min((seconds for seconds in since if seconds >= 0), default=0.0)
 
 

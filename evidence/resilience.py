@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from evidence import checks, killpoints
+from evidence import boundaries, checks, endings, killpoints, recovery, restarts
 from evidence.cluster import Cluster
 from evidence.report import Report
 
@@ -14,18 +15,50 @@ if TYPE_CHECKING:
 
 CAP = 240.0
 
+
+def slowly(cluster: Cluster, report: Report) -> None:
+    """What takes its time and harms nobody else: it runs beside the kills."""
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(part, cluster, report) for part in (endings.poison, endings.holding)]:
+            future.result()
+
+
+def kills(cluster: Cluster, report: Report) -> None:
+    """Everything that only harms workers of its own; the slow ones beside the others."""
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(slowly, cluster, report)
+        recovery.children(cluster, report)
+        recovery.hosts(cluster, report)
+        killpoints.deaths(cluster, report)
+        killpoints.stops(cluster, report)
+        endings.silences(cluster, report)
+        slow.result()
+
+
 PARTS: dict[str, Callable[[Cluster, Report], None]] = {
-    "deaths": killpoints.deaths,
-    "stops": killpoints.stops,
+    "kills": kills,
+    "boundaries": boundaries.boundaries,
+    "restarts": restarts.rounds,
+    "crash": endings.crash,
 }
 """In this order, each over the one cluster."""
+
+SINGLE: dict[str, Callable[[Cluster, Report], None]] = {
+    "slowly": slowly,
+    "children": recovery.children,
+    "hosts": recovery.hosts,
+    "deaths": killpoints.deaths,
+    "stops": killpoints.stops,
+    "silences": endings.silences,
+}
+"""Pieces of the first part, for whoever looks for something."""
 
 
 def declare(commands: Any) -> None:
     """The options of the command."""
     parser = commands.add_parser("resilience", help="restarts and kills at every boundary")
     parser.add_argument("--delivery", choices=("celery", "notify"), default="celery")
-    parser.add_argument("--only", choices=tuple(PARTS), action="append", help="some of the parts")
+    parser.add_argument("--only", choices=(*PARTS, *SINGLE), action="append", help="some of the parts")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cap", type=float, default=CAP, help="seconds after which everything is dumped")
     parser.set_defaults(play=play)
@@ -42,6 +75,6 @@ def play(given: Namespace) -> int:
 
 def part(cluster: Cluster, report: Report, name: str) -> None:
     """One part, and what must be so of the whole cluster after it."""
-    PARTS[name](cluster, report)
+    {**PARTS, **SINGLE}[name](cluster, report)
     with report.scenario(f"after {name}", wants_hit=False) as row:
         row.judge(checks.of_cluster(cluster))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from squidie.decide.commands import Command, Limits, OnRun, Situation
+from squidie.decide.course import brought
 from squidie.decide.judgement import decide
 from squidie.decide.ready import row as open_row
 from squidie.engine.rows import follow
@@ -101,11 +102,16 @@ class Batch:
         self._limits = limits
         self._handover = handover
         self._touched: dict[UUID, int] = {}
+        self._brought: dict[UUID, dict[str, msgspec.Raw]] = {}
 
     def judge(self, command: OnRun, spec: Spec, large: Mapping[str, msgspec.Raw]) -> Verdict:
-        """Decide one command. A refusal, or a fault of its own, changes nothing and is its verdict."""
+        """Decide one command. A refusal, or a fault of its own, changes nothing and is its verdict.
+
+        `large` is what the state only refers to, as far as it was written before this batch.
+        """
         head = self._heads[command.run_id]
         rows = self._rows.get(command.run_id, {})
+        large = {**large, **self._brought.get(command.run_id, {})}
         situation = Situation(head.run, spec, self.now, rows, large, self._limits)
         try:
             at, facts = decide(situation, command)
@@ -147,6 +153,7 @@ class Batch:
     def _record(self, head: Head, at: datetime, facts: tuple[Fact, ...], bodies: list[bytes]) -> None:
         self._touched.setdefault(head.run_id, head.rev)
         for fact, body in zip(facts, bodies, strict=True):
+            self._brought.setdefault(head.run_id, {}).update(brought(fact))
             head.rev += 1
             head.hash = link(head.hash, head.run_id, head.rev, fact.kind, at, body)
             self.changes.add_fact(head.run_id, head.rev, fact.kind, at, body, head.hash)

@@ -38,6 +38,9 @@ PATIENCE = 0.25
 """Seconds that one step of a batch may take before its mates that have not begun are given back."""
 
 
+AGAIN = 1.0
+"""The most seconds until a renewal that failed is tried again; a quarter of a beat where that is less."""
+
 CLOSING = 2.0
 """Seconds to wait for a renewal that is under way when the process lets go of its connections."""
 
@@ -100,7 +103,7 @@ class Renewer:
         self._hands: set[Hand] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._renewed_at = time.monotonic()
+        self._renewed_at = self._renew_at = time.monotonic()
         self._closing = False
 
     def close(self) -> None:
@@ -117,6 +120,7 @@ class Renewer:
         with self._changed:
             if not self._held:
                 self._renewed_at = time.monotonic()
+                self._renew_at = self._renewed_at + self._settings.renewal
             self._held.update({h.row.lease.claim_id: h for h in holdings if h.row.lease is not None})
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="squidie-lease", daemon=True)
@@ -143,12 +147,19 @@ class Renewer:
     def _run(self) -> None:
         while not self._closing:
             with self._changed:
-                self._changed.wait(PATIENCE if self._hands else self._settings.renewal)
+                self._changed.wait(self._pause())
                 hands, held = tuple(self._hands), dict(self._held)
             for hand in hands:
                 hand.give_back(if_slow=True)
-            if held and time.monotonic() - self._renewed_at >= self._settings.renewal * 0.9:
+            if held and time.monotonic() >= self._renew_at:
+                self._renew_at = time.monotonic() + self._settings.renewal
                 self._renew(held)
+
+    def _pause(self) -> float:
+        """Until there is something to do; whoever holds nothing looks once a beat."""
+        if self._hands:
+            return PATIENCE
+        return max(0.001, self._renew_at - time.monotonic()) if self._held else self._settings.renewal
 
     def _renew(self, held: dict[UUID, Holding]) -> None:
         if failpoints.hit("renew.before"):
@@ -164,6 +175,7 @@ class Renewer:
                     self._tell(holding, heads.read(self._journal, connection, holding.row.run_id))
                 self._ask(connection, [held[claim] for claim in alive])
         except SquidieError as error:
+            self._renew_at = time.monotonic() + min(AGAIN, self._settings.renewal / 4)
             log.warning("claims could not be renewed: %s", error)
             self._warn(held)
             return

@@ -15,7 +15,7 @@ from squidie.engine.permission import looking, missing
 from squidie.engine.replaying import fork_of, source_of
 from squidie.engine.start import begin
 from squidie.errors import DeadLetterNotFound, InvalidTransition, KeyReused
-from squidie.journal import dead, finding
+from squidie.journal import dead, finding, receipts
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -32,15 +32,21 @@ REQUEUED, DISCARDED = "requeued", "discarded"
 _VERBS = {REQUEUED: "be requeued", DISCARDED: "be discarded"}
 
 
-def is_parked(parts: Parts, run_id: UUID, step: str, host: Connection | None) -> bool:
-    """Whether the letter belongs to a run that is still open. Raises `DeadLetterNotFound` where there is none."""
+def is_parked(parts: Parts, command: Requeue | Discard, host: Connection | None) -> bool:
+    """Whether this is for the run itself: it is still open, or was when the same request was made before.
+
+    Raises `DeadLetterNotFound` where there is no letter.
+    """
+    run_id, step, by = command.run_id, command.step, command.by
     with looking(parts, host) as connection:
         about = finding.about(parts.journal, connection, run_id)
         if about is None:
             raise missing(parts, connection, run_id)
         if finding.letter(parts.journal, connection, run_id, step) is None:
             raise DeadLetterNotFound(run_id, step)
-    return bool(about.is_open)
+        if about.is_open or by.key is None:
+            return bool(about.is_open)
+        return bool(receipts.find(parts.journal, connection, [(run_id, by.verb, by.key)]))
 
 
 def take_up(parts: Parts, command: Requeue | Discard, who: Who, host: Connection | None) -> None:
@@ -61,8 +67,11 @@ def requeue(parts: Parts, command: Requeue, who: Who, allowed: Any, host: Connec
 
     def once() -> Verdict:
         with parts.journal.transaction(host) as connection:
-            _close(parts, connection, command, start.by, REQUEUED)  # before a bell is hung on the host's commit
-            return begin(parts, [start], host=connection, session=who.session, strict=True)[0]
+            _check_closed(parts, connection, command, start.by, REQUEUED)  # before a bell is asked for, that would ring
+            verdict = begin(parts, [start], host=connection, session=who.session, strict=True)[0]
+            if verdict.created:
+                _close(parts, connection, command, start.by, REQUEUED)
+        return verdict
 
     return persist(once, host)
 
@@ -83,9 +92,17 @@ def _close(parts: Parts, connection: Connection, command: Requeue | Discard, by:
     said, at = msgspec.json.encode(by).decode(), finding.clock(journal, connection)
     if dead.close(journal, connection, run_id, step, how=how, by=said, why=command.reason, at=at):
         return
-    letter = finding.letter(journal, connection, run_id, step)
+    _check_closed(parts, connection, command, by, how)
+
+
+def _check_closed(parts: Parts, connection: Connection, command: Requeue | Discard, by: Receipt, how: str) -> None:
+    """A letter that is closed may be closed again by the same request only."""
+    run_id, step = command.run_id, command.step
+    letter = finding.letter(parts.journal, connection, run_id, step)
     if letter is None:
         raise DeadLetterNotFound(run_id, step)
+    if letter.closed_as is None:
+        return
     if letter.request_id == by.request_id:
         return  # our own commit, whose answer was lost
     if by.key is None or letter.key != by.key or letter.closed_as != how:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from squidie.history.attempts import AttemptKey, OpenAttempt
     from squidie.history.facts import RunStarted
 
+START = "start"
+
 
 def begin(
     parts: Parts,
@@ -140,9 +142,13 @@ def _compare(parts: Parts, connection: Connection, verdict: Verdict) -> None:
 
 
 def _count(parts: Parts, connection: Connection, run_id: UUID, first: RunStarted) -> None:
-    """The start of a key has its receipt in its first fact; a row counts its repetitions."""
+    """The start of a key has its receipt in its first fact; a row counts its repetitions.
+
+    Whatever verb made the run, the row says `start`: a requeue of another run may have, and the same key may be given
+    to a requeue in this one.
+    """
     assert first.by is not None  # noqa: S101 - `_compare` has looked
-    receipts.repeated(parts.journal, connection, (run_id, first.by.verb, first.by.key or ""), first.by.digest)
+    receipts.repeated(parts.journal, connection, (run_id, START, first.by.key or ""), first.by.digest)
 
 
 def _for_each(verdict: Verdict, command: Start) -> Verdict:

@@ -134,7 +134,8 @@ class Sweeper:
         self._looks = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._last = time.monotonic()
+        self._expected = time.monotonic()
+        self._spare_until = 0.0
 
     def start(self) -> None:
         """Sweep at once, and then again and again."""
@@ -155,6 +156,7 @@ class Sweeper:
             try:
                 report = self._look()
                 pause = min(pause, max(0.01, report.next_window))
+                self._expected = time.monotonic() + pause
             except SquidieError as error:
                 log.warning("the sweep found no journal: %s", error)
             except Exception:
@@ -162,12 +164,14 @@ class Sweeper:
             self._stopping.wait(pause)
 
     def _look(self) -> SweepReport:
-        settings = self._parts.settings
-        away = time.monotonic() - self._last > settings.renewal + 2 * settings.sweep
+        """A look that comes more than a beat later than it should was away: for a beat from now on it ends no claim."""
+        beat, now = self._parts.settings.renewal, time.monotonic()
+        if now > self._expected + beat:
+            self._spare_until = now + beat
         queues = tuple(self._queues())
         if self._looks % PRESENCE_EVERY == 0:
             self._presence.refresh(queues)
         self._looks += 1
-        report = sweep(self._parts, queues, spare=away)
-        self._last = time.monotonic()
+        report = sweep(self._parts, queues, spare=now < self._spare_until)
+        self._expected = time.monotonic()
         return report

@@ -95,7 +95,7 @@ class Repeating(Steering):
             command = steering.requeue_of(self._parts, as_uuid(run_id), who, step=step, reason=reason)
             host = self._host(who)
             self._permit("requeue", command.run_id, who, command.step, host)
-            if letters.is_parked(self._parts, command.run_id, command.step, host):
+            if letters.is_parked(self._parts, command, host):
                 letters.take_up(self._parts, command, who, host)
                 return self._handle(command.run_id)
             return self._started(letters.requeue(self._parts, command, who, allow_irreversible, host))
@@ -110,7 +110,7 @@ class Repeating(Steering):
             command = steering.discard_of(self._parts, as_uuid(run_id), who, step=step, reason=reason)
             host = self._host(who)
             self._permit("discard", command.run_id, who, command.step, host)
-            if letters.is_parked(self._parts, command.run_id, command.step, host):
+            if letters.is_parked(self._parts, command, host):
                 letters.take_up(self._parts, command, who, host)
             else:
                 letters.discard(self._parts, command, host)

@@ -133,7 +133,7 @@ class DeliveryContract:
         assert _facts(carrier.squidie, done) == facts
 
     def test_a_bell_cannot_make_a_worker_serve_another_queue(self, carrier: Carrier) -> None:
-        """A worker serves the queues it was started for, whatever a bell names."""
+        """B37: A worker serves the queues it was started for, whatever a bell names."""
         other = carrier.worker(ELSEWHERE)
         run = carrier.squidie.start(Quick, {"number": 5})
 

@@ -111,7 +111,7 @@ union all select 'definition_changed', r.run_id, r.rev, null, r.definition from 
   (select f.body->>'definition' from facts f where f.run_id = r.run_id and f.kind in ('run_started', 'definition_migrated') order by f.seq desc limit 1)
 union all select 'wait_unbalanced', run_id, seq, step, format('%s: %s open', family, open) from waits where open not in (0, 1)
 union all select 'command_twice', run_id, max(seq), null, format('%s %s', body->'by'->>'verb', body->'by'->>'key') from facts where body->'by'->>'key' is not null
-  group by run_id, body->'by'->>'verb', body->'by'->>'key' having count(*) > 1
+  group by run_id, seq = 1, body->'by'->>'verb', body->'by'->>'key' having count(*) > 1  -- the key of a start is not the run's own
 union all select 'child_key_twice', run_id, max(seq), step, child_key from links group by run_id, step, child_key having count(*) > 1
 union all select 'child_missing', l.run_id, l.seq, l.step, l.child_run_id from links l  -- of an ended parent the child may have been retired
  where not exists (select from squidie_end t where t.run_id = l.run_id)

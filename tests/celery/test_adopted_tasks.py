@@ -441,7 +441,7 @@ def test_a_task_goes_where_the_routes_of_its_app_send_it(routes, queue):
     app = Celery("shop", set_as_current=False, broker="memory://")
     app.conf.task_routes = routes
 
-    @app.task(name="shop.resize")
+    @app.task(name="shop.resize", shared=False)
     def resize(width):
         return width
 

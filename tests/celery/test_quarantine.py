@@ -198,7 +198,7 @@ def test_no_message_of_celerys_own_is_taken_for_garbage(redis: Redis, client: pl
     """Chains, groups, countdowns, priorities, either protocol, other serializers, compression."""
     app = Celery("host", broker=redis.url, backend="cache+memory://", set_as_current=False)
 
-    @app.task(name="shop.task")
+    @app.task(name="shop.task", shared=False)
     def task(*args: Any, **kwargs: Any) -> None: ...
 
     for conf in ({}, {"task_protocol": 1}, {"task_serializer": "pickle"}, {"task_compression": "zlib"}):

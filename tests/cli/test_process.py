@@ -121,7 +121,7 @@ def test_the_sql_of_the_schema_needs_no_database(shell):
 # ---------------------------------------------------------------- signals, speed, guests
 def test_ctrl_c_leaves_the_run_running_and_exits_with_130(shell, app, tmp_path, database_url):
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{ROOT / 'backends'}", "LANG": "C.UTF-8"}
-    env["SQUIDIE_DATABASE_URL"] = database_url
+    env |= {"SQUIDIE_DATABASE_URL": database_url, "SQUIDIE_ACCEPT": os.environ["SQUIDIE_ACCEPT"]}
     command = [sys.executable, "-c", CONSOLE, "-A", "shop", "run", "Greeting"]
     process = subprocess.Popen(
         command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -191,7 +191,7 @@ def test_the_group_has_the_name_that_celery_registers_it_by():
 
 def test_a_worker_serves_until_it_is_told_to_stop(shell, app, tmp_path, database_url):
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{ROOT / 'backends'}", "LANG": "C.UTF-8"}
-    env["SQUIDIE_DATABASE_URL"] = database_url
+    env |= {"SQUIDIE_DATABASE_URL": database_url, "SQUIDIE_ACCEPT": os.environ["SQUIDIE_ACCEPT"]}
     command = [sys.executable, "-c", CONSOLE, "-A", "shop", "worker", "-c", "1"]
     worker = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
     try:

@@ -55,7 +55,7 @@ def deferrals(squidie, run):
 
 
 def test_ten_deferrals_then_success_use_one_attempt(patient, at):
-    """18.1, 5.10: the same number, the same key."""
+    """18.1, 5.10, B25: the same number, the same key."""
     WISHES.extend(Defer(after=1, reason="not yet") for _ in range(10))
     run = patient.start(Patient, {})
 

@@ -233,6 +233,43 @@ def test_a_requeue_under_a_key_is_answered_as_the_first(squidie):
         squidie.requeue(run.id, "d", reason="another", actor="ann", key="k")
 
 
+def parked_twice(squidie):
+    """A step that was parked, requeued under a key, and is parked again."""
+    run = squidie.start(Parking, {"plan": {"b": ["fail", "fail"]}})
+    work_off(squidie)
+    squidie.requeue(run.id, "b", reason="mended", actor="ann", key="k")
+    work_off(squidie)
+    return run
+
+
+@pytest.mark.parametrize("verb", ["cancel", "discard"])
+def test_a_requeue_that_comes_again_after_the_end_of_its_run_does_nothing(squidie, verb):
+    """17.2: the key stands for what it did in the run, however that has ended since."""
+    run = parked_twice(squidie)
+    ends = {"cancel": squidie.cancel, "discard": lambda *given, **said: squidie.discard(*given, "b", **said)}
+    ends[verb](run.id, reason="hopeless", actor="ann", key="k")
+    before = counts(squidie)
+    again = squidie.requeue(run.id, "b", reason="mended", actor="ann", key="k")
+
+    assert (again.id, again.created) == (run.id, False)
+    assert counts(squidie) == before
+    with raises("key_reused"):
+        squidie.requeue(run.id, "b", reason="another", actor="ann", key="k")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_key_that_made_a_run_from_a_letter_may_be_used_in_that_run(squidie, times):
+    """17.2: the identity of a start is another one than the run's."""
+    run = parked_twice(squidie)
+    squidie.cancel(run.id, reason="start over", actor="ann")
+    for _ in range(times):
+        new = squidie.requeue(run.id, "b", reason="mended", actor="ann", key="k2")
+    work_off(squidie)
+    squidie.requeue(new.id, "b", reason="mended", actor="ann", key="k2")
+
+    assert kinds(squidie, new).count("step_requeued") == 1
+
+
 def test_a_discarded_parked_step_lets_its_failure_take_its_course(squidie):
     """5.6."""
     run = squidie.start(Parking, {"plan": {"b": ["fail"]}})

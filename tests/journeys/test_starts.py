@@ -161,7 +161,7 @@ def test_the_same_identity_with_another_payload_is_refused(squidie, identity):
 
 
 def test_fifty_threads_that_start_one_key_make_one_run(squidie):
-    """2, proved by; B03"""
+    """B03, 2.3: one run, made once."""
     runs = at_once(*[lambda: squidie.start(Sums, {"number": 4}, key="order-4")] * 50)
 
     assert len({run.id for run in runs}) == 1

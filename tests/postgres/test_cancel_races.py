@@ -75,7 +75,7 @@ def test_against_a_completion(squidie):
 
 
 def test_against_a_claim(squidie):
-    """7.1, 7.3: proved by; V08, B15: a claim that was made is named by the end of its run, and none follows."""
+    """7.1, 7.3, V08, B15: a claim that was made is named by the end of its run, and none is made after it."""
     runs = [squidie.start(Single, queue=f"q{number}") for number in range(TRIALS)]
     made = {}
     with Trials() as trials:

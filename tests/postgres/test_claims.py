@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from squidie.decide.backoff import AFTER_LOSS
 from squidie.journal import attempts
@@ -151,6 +151,41 @@ def test_only_the_hash_of_a_drawn_token_is_kept(squidie):
     for row in claimed:
         settle(squidie, completion(row))
     assert "token" not in str(query(squidie, "select body::text from {s}.facts"))
+
+
+def test_each_claim_of_a_process_has_a_token_of_its_own(squidie):
+    """B19, L07: drawn for each claim, and for each settle that hands successors over."""
+    seen = []
+    for step in "abc":
+        HOOKS[step] = lambda _: seen.extend(
+            query(squidie, "select claim_id, token_hash from {s}.attempts where claim_id is not null")
+        )
+    squidie.start_many(Chain, [{}, {}])
+
+    while squidie.execute_next():
+        pass
+    squidie.start(Chain)
+    work_off(squidie)
+
+    assert len(seen) == len({claim_id for claim_id, _ in seen}) == len({bytes(token) for _, token in seen}) == 9
+
+
+def test_no_step_is_called_whose_claim_is_gone_when_it_is_looked_at(squidie):
+    """2.6, L15: a crash of the database may erase a claim of short steps before anybody has seen it."""
+    run = squidie.start(Single)
+    erased = "claim_id = null, token_hash = null, owner = null, claimed_at = null, lease_until = null"
+    crashes = []
+
+    def crash(_connection, _cursor, statement, *_):
+        if statement.startswith("select a.claim_id from") and not crashes:
+            crashes.append(change(squidie, f"update {{s}}.attempts set {erased}"))
+
+    event.listen(squidie.engine, "before_cursor_execute", crash)
+    squidie.execute_next()
+
+    assert (crashes, CALLS) == ([1], [])
+    work_off(squidie)
+    assert kinds(squidie, run) == ["run_started", "attempt_completed", "run_completed"]
 
 
 def test_looking_changes_nothing(squidie):

@@ -64,7 +64,7 @@ def at_each_statement(squidie, prepare, command, check):
 
 
 def test_a_start(squidie):
-    """2: nothing or all of it; the same key gives one run."""
+    """B02, B03: nothing or all of it; the same key gives one run."""
 
     def check(key):
         before = counts(squidie)[0]
@@ -91,7 +91,7 @@ def test_a_cancel(squidie):
 
 @pytest.mark.parametrize("outcome", [completion, release])
 def test_a_batch_of_outcomes(squidie, outcome):
-    """2.7: what its holder may still say is said again by somebody else, or was said already."""
+    """2.7, B02, B41: what its holder may still say is said again by somebody else, or was said already."""
 
     def prepare(_):
         squidie.start_many(Chain, [{} for _ in range(3)], priority=1)

@@ -361,3 +361,18 @@ def test_an_old_run_ends_on_its_own_graph(make, at, squidie):
     work_off(deployed)
 
     assert (run.snapshot().status, steps_done(squidie, run)) == ("completed", ["done"])
+
+
+def test_what_makes_work_due_says_what_where_and_when(squidie, at):
+    """B01: what the fact opens, what the row says and what the snapshot shows are the same, by the database's clock."""
+    at(1.000001)
+    run = squidie.start(TwiceTried, {"plan": {"only": ["raise"]}}, queue="eu", priority=7)
+    squidie.execute_next("eu")
+
+    ((opened,),) = [fact.opens for fact in all_facts(squidie, run)[1:]]
+    ((run_id, *row),) = query(squidie, "select run_id, step, attempt, queue, priority, due_at from {s}.attempts")
+    (shown,) = run.snapshot().steps
+    due_at = NOON + timedelta(seconds=2.000001)
+    assert (run_id, row) == (run.id, ["only", 2, "eu", 7, due_at])
+    assert [opened.step, opened.attempt, opened.queue, opened.priority, opened.due_at] == row
+    assert [shown.name, shown.attempt, shown.queue, shown.due_at] == ["only", 2, "eu", due_at]

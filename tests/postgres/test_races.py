@@ -258,6 +258,20 @@ def test_an_expiry_that_waited_ends_a_claim_that_nobody_renewed(squidie, clock):
     assert kinds(squidie, run) == ["run_started", "attempt_expired"]
 
 
+def test_a_decision_that_waited_carries_the_time_at_which_it_was_made(squidie):
+    """G30, M27, L01: of two writers of a run the later one tells the later time, however long it has waited."""
+    run = squidie.start(Single)
+    (row,) = claim(squidie)
+    with ThreadPoolExecutor(1) as pool:
+        with held(squidie, run.id):
+            settling = pool.submit(settle, squidie, completion(row))
+            waits_for_a_lock(squidie)
+            freed = scalar(squidie, "select clock_timestamp()")
+        assert settling.result(10) is None
+
+    assert scalar(squidie, "select min(at) from {s}.facts where seq > 1") > freed
+
+
 def test_batches_over_the_same_runs_in_any_order_never_deadlock(squidie, make, clock):
     """G13: eight threads of turns, cancels, sweeps and expiries over the same runs."""
     runs = squidie.start_many(Diamond, [{} for _ in range(80)])

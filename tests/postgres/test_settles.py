@@ -9,8 +9,10 @@ import msgspec
 import pytest
 from sqlalchemy import event, text
 
+from squidie import step, wait
+from squidie.engine import settle as settling
 from squidie.testing import eventually
-from tests.support.flows import CALLS, HOOKS, Chain, Diamond, Single
+from tests.support.flows import CALLS, HOOKS, Chain, Diamond, Planned, Single, Wide, act
 from tests.support.lab import (
     change,
     claim,
@@ -26,6 +28,15 @@ from tests.support.lab import (
     waits_for_a_lock,
     work_off,
 )
+
+
+class Timed(Planned):
+    """A wait for a time that one of two steps brings."""
+
+    a = step(act)
+    b = step(act)
+    hold = wait(until="a.at")
+    flow = [a, b] >> hold
 
 
 def claimed(squidie, number, workflow=Single):
@@ -63,6 +74,29 @@ def test_one_stale_claim_does_not_split_the_batch(squidie):
     assert errors[5].details["claim_id"] == str(held_rows[5].lease.claim_id)
     assert len(counted) == 1
     assert scalar(squidie, "select count(*) from {s}.runs where status = 'completed'") == 15
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_claim_that_changes_between_the_look_and_the_write_is_not_settled(squidie, size):
+    """L06: the write asks for every claim once more and counts its rows; the mates of the batch lose nothing."""
+    held_rows = claimed(squidie, size)
+    stolen = held_rows[-1]
+    thefts = []
+
+    def steal(_connection, _cursor, statement, *_):
+        if "as freed" in statement and not thefts:
+            theft = "update {s}.attempts set claim_id = gen_random_uuid() where run_id = :id"
+            thefts.append(change(squidie, theft, id=stolen.run_id))
+
+    event.listen(squidie.engine, "before_cursor_execute", steal)
+    verdicts = settling.settle(
+        squidie._parts, [completion(row) for row in held_rows], handover=None, give_up=lambda: True
+    )
+
+    assert thefts == [1]
+    assert [getattr(each.error, "code", "taken") for each in verdicts] == ["taken"] * (size - 1) + ["stale_claim"]
+    assert kinds(squidie, stolen.run_id) == ["run_started"]
+    assert [(row.step, row.held) for row in rows(squidie)] == [("only", True)]
 
 
 def test_a_poisonous_member_harms_only_itself(squidie):
@@ -116,8 +150,6 @@ def test_outcomes_survive_backends_that_are_terminated(squidie, size):
 
 
 def settle_patiently(squidie, *commands):
-    from squidie.engine import settle as settling
-
     verdicts = settling.settle(squidie._parts, commands, handover=None, give_up=lambda: False)
     assert len(verdicts) == len(commands)
     return [verdict.error for verdict in verdicts]
@@ -178,6 +210,32 @@ def test_one_run_may_stand_in_a_batch_twice(squidie):
     assert [getattr(e, "code", None) for e in settle(squidie, failure(b), completion(c))] == [None, "run_ended"]
 
     assert kinds(squidie, run)[-2:] == ["attempt_failed", "run_failed"]
+
+
+@pytest.mark.parametrize("size", [1, 9_000])
+def test_what_one_outcome_brings_the_next_of_its_batch_may_read(make, size):
+    """2.7, 3.6: the output of a mate is in no fact yet, however large it is; the run ends with both of them."""
+    squidie = make(Wide)
+    run = squidie.start(Wide)
+    x, y, z = claim(squidie, 3)
+
+    assert settle(squidie, completion(x, "x" * size), completion(y, "y" * size), completion(z, "z")) == [None] * 3
+
+    assert run.result(1) == {"x": "x" * size, "y": "y" * size, "z": "z"}
+
+
+@pytest.mark.parametrize("size", [1, 9_000])
+def test_a_wait_reads_its_time_from_an_outcome_of_the_batch_that_opens_it(make, size):
+    """2.7, 3.6, 1.15: a path into a large output of the same batch is not missing."""
+    squidie = make(Timed)
+    run = squidie.start(Timed)
+    a, b = claim(squidie, 2)
+    answer = {"at": "2030-01-01T00:00:00+00:00", "of": "x" * size}
+
+    assert settle(squidie, completion(a, answer), completion(b)) == [None] * 2
+
+    assert kinds(squidie, run)[-1] == "wait_started"
+    assert [(row.step, row.attempt) for row in rows(squidie)] == [("hold", 1)]
 
 
 def test_the_same_outcome_twice_in_a_batch_is_taken_once(squidie):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from squidie.testing import eventually
-from tests.support.flows import Chain, Elsewhere, Single
+from tests.support.flows import HOOKS, Chain, Elsewhere, Single
 from tests.support.lab import (
     AFTER_LEASE,
     NOON,
@@ -290,9 +291,10 @@ def test_a_sweeper_that_was_away_spares_living_claims_for_a_beat(squidie, clock)
     claim(squidie)
     clock(NOON + AFTER_LEASE)
     sweeper = squidie.sweeper(lambda: ["default"])
-    sweeper._last -= 3600
+    sweeper._expected -= 3600
 
-    assert sweeper._look().expired == 0
+    assert [sweeper._look().expired for _ in range(3)] == [0, 0, 0]
+    sweeper._spare_until = 0.0  # the beat is over
     assert sweeper._look().expired == 1
     sweeper.stop()
 
@@ -310,3 +312,30 @@ def test_sweeps_and_turns_of_many_threads_do_all_the_work_once(squidie):
 
     assert all(run.result(1) == "c1" for run in runs)
     assert {count for (count,) in query(squidie, "select count(*) from {s}.facts group by run_id")} == {5}
+
+
+def test_living_claims_outlast_an_outage_that_is_longer_than_what_was_left_of_their_leases(make, services):
+    """P17, L24: their holder renews as soon as Postgres is back, and no sweeper is faster."""
+    if not services.owns_postgres:
+        pytest.skip("needs a server that may be stopped")
+    squidie = make(settings={"lease": 1.2, "beat": 0.4, "sweep": 0.05})
+    sweeper = squidie.sweeper(lambda: ["default"])
+
+    def outage(_):
+        services.postgres.stop()
+        over_at = time.monotonic() + 1.5  # the lease ends meanwhile
+        eventually(lambda: time.monotonic() > over_at)
+        services.postgres.start()
+        looks = sweeper._looks
+        eventually(lambda: sweeper._looks > looks + 3)
+
+    HOOKS["only"] = outage
+    run = squidie.start(Single)
+    sweeper.start()
+    eventually(lambda: query(squidie, WORKER, owner=squidie.owner))
+
+    squidie.turn(["default"])
+    sweeper.stop()
+
+    assert run.result(1) == "only1"
+    assert kinds(squidie, run) == ["run_started", "attempt_completed", "run_completed"]

@@ -236,6 +236,7 @@ def _furnished(node, dice):
         "queue": dice.choice([None, None, "other"]),
         "priority": dice.choice([None, None, 5]),
         "replayable": dice.random() < 0.8,
+        "on_give_up": dice.choice([GiveUp.PARK, node.on_give_up]),
     }
     if node.retry is not None and dice.random() < 0.3:
         chosen["retry"] = msgspec.structs.replace(node.retry, jitter=dice.choice([True, 0.5]))

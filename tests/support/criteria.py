@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-SOURCES = ("tests/**/test_*.py", "squidie/testing/delivery.py", "evidence/**/*.py")
+SOURCES = ("tests/**/test_*.py", "tests/support/operated.py", "squidie/testing/delivery.py", "evidence/**/*.py")
 """Where proofs stand: the tests, the contract that adapters' tests derive from, the scenarios of the evidence."""
 
 COMMAND = "python -m tests.support.criteria"

@@ -64,16 +64,19 @@ def test_the_next_window_is_later_than_the_moment_and_the_latest_is_earlier():
 
 
 def test_a_fixed_time_that_does_not_exist_fires_once_at_the_jump():
+    """B47."""
     assert windows("30 2 * * *", "Europe/Berlin", "2025-03-29T12:00", 2) == ["30 01:00", "31 00:30"]
     assert windows("15,45 2 * * *", "America/New_York", "2025-03-08T12:00", 2) == ["09 07:00", "10 06:15"]
 
 
 def test_a_fixed_time_that_happens_twice_fires_once():
+    """B47."""
     assert windows("30 2 * * *", "Europe/Berlin", "2025-10-25T12:00", 2) == ["26 00:30", "27 01:30"]
     assert windows("45 2 * * *", "Europe/Berlin", "2025-10-26T01:30", 1) == ["27 01:45"]
 
 
 def test_intervals_go_on_by_the_real_time():
+    """B47."""
     assert windows("*/30 * * * *", "Europe/Berlin", "2025-10-26T00:15", 4) == [
         "26 00:30",
         "26 01:00",
@@ -93,6 +96,7 @@ def test_intervals_go_on_by_the_real_time():
     "day", ["2025-03-29", "2025-10-25", "2025-03-08", "2025-11-01", "2025-04-05", "2025-10-04", "2025-02-22"]
 )
 def test_looking_back_names_the_same_windows_as_looking_ahead(zone, expression, day):
+    """B47: Berlin, New York, Lord Howe, Casablanca."""
     now, found = at(day), []
     while now < at(day) + timedelta(days=2):
         now = next_after(expression, zone, now)
