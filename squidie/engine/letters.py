@@ -67,11 +67,8 @@ def requeue(parts: Parts, command: Requeue, who: Who, allowed: Any, host: Connec
 
     def once() -> Verdict:
         with parts.journal.transaction(host) as connection:
-            _check_closed(parts, connection, command, start.by, REQUEUED)  # before a bell is asked for, that would ring
-            verdict = begin(parts, [start], host=connection, session=who.session, strict=True)[0]
-            if verdict.created:
-                _close(parts, connection, command, start.by, REQUEUED)
-        return verdict
+            _close(parts, connection, command, start.by, REQUEUED)  # before a bell is hung on the host's commit
+            return begin(parts, [start], host=connection, session=who.session, strict=True)[0]
 
     return persist(once, host)
 
@@ -92,17 +89,9 @@ def _close(parts: Parts, connection: Connection, command: Requeue | Discard, by:
     said, at = msgspec.json.encode(by).decode(), finding.clock(journal, connection)
     if dead.close(journal, connection, run_id, step, how=how, by=said, why=command.reason, at=at):
         return
-    _check_closed(parts, connection, command, by, how)
-
-
-def _check_closed(parts: Parts, connection: Connection, command: Requeue | Discard, by: Receipt, how: str) -> None:
-    """A letter that is closed may be closed again by the same request only."""
-    run_id, step = command.run_id, command.step
-    letter = finding.letter(parts.journal, connection, run_id, step)
+    letter = finding.letter(journal, connection, run_id, step)
     if letter is None:
         raise DeadLetterNotFound(run_id, step)
-    if letter.closed_as is None:
-        return
     if letter.request_id == by.request_id:
         return  # our own commit, whose answer was lost
     if by.key is None or letter.key != by.key or letter.closed_as != how:
