@@ -35,8 +35,9 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
 
     One statement, one commit, nothing locked afterwards.
 
-    What was taken alone is looked at once more right before it is called; a batch is looked at here, since its commit
-    did not wait for the disk. Where the answer is lost, the claims are found by the token that was drawn for them.
+    What was taken alone is looked at once more right before it is called (`still_ours`), a batch here: the commit of
+    short steps' claims does not wait for the disk. Where the answer is lost, the claims are found by the token that
+    was drawn for them.
     """
     token_hash = ids.token_hash()
     try:
@@ -49,15 +50,25 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
         taken = attempts.Batch(tuple(found), left=True)
         held = {claimed.row.lease.claim_id for claimed in found if claimed.row.lease}
     work = [
-        Work(Holding(c.row), c.run, c.definition) for c in taken.claims if c.row.lease and c.row.lease.claim_id in held
+        Work(Holding(c.row, is_seen=held is not None), c.run, c.definition)
+        for c in taken.claims
+        if c.row.lease and (held is None or c.row.lease.claim_id in held)
     ]
     parts.renewer.hold([each.holding for each in work])
     parts.tally.note(Met.TAKEOVER, sum(1 for each in work if each.holding.row.lost))
     return work, taken.left
 
 
-def _take(parts: Parts, queue: str, most: int, token_hash: bytes) -> tuple[attempts.Batch, set[UUID]]:
-    """What was claimed, and which of it is still held."""
+def still_ours(parts: Parts, holding: Holding) -> bool:
+    """Whether a claim stands that was made alone: asked right before its step is called."""
+    if not holding.is_seen:
+        with parts.journal.reading() as connection:
+            holding.is_seen = bool(attempts.still_held(parts.journal, connection, [holding.row]))
+    return holding.is_seen
+
+
+def _take(parts: Parts, queue: str, most: int, token_hash: bytes) -> tuple[attempts.Batch, set[UUID] | None]:
+    """What was claimed, and which of it is still held; None for what was taken alone: that is not known yet."""
     with parts.journal.reading() as connection:
         failpoints.hit("claim.before_commit")
         taken = attempts.claim(
@@ -74,7 +85,9 @@ def _take(parts: Parts, queue: str, most: int, token_hash: bytes) -> tuple[attem
         rows = [claimed.row for claimed in taken.claims]
         if rows:
             failpoints.hit("claim.committed")
-        return taken, attempts.still_held(parts.journal, connection, rows) if rows else set()
+        if len(rows) <= 1:
+            return taken, None
+        return taken, attempts.still_held(parts.journal, connection, rows)
 
 
 def handed_over(parts: Parts, verdicts: list[Verdict]) -> list[Work]:

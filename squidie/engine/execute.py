@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from squidie import failpoints
 from squidie.decide.commands import Complete, Release
 from squidie.engine import outcomes
+from squidie.engine.claim import still_ours
 from squidie.engine.inputs import Roots, context
 from squidie.engine.interrupting import Guard, may_end_process
 from squidie.errors import Unavailable
@@ -54,9 +55,9 @@ def execute(
 ) -> Settling | None:
     """Run the step that this claim is on.
 
-    None when the step unwound because its claim is gone: then there is nothing to settle. `abandon` is called, from
-    another thread, when the step did not end when it should have: with what settles it, or None if nothing does. In a
-    `transaction` the step gets its session.
+    None when its claim was gone before the call, or the step unwound because of that: then there is nothing to settle.
+    `abandon` is called, from another thread, when the step did not end when it should have: with what settles it, or
+    None if nothing does. In a `transaction` the step gets its session.
     """
     row, node = holding.row, spec.work[holding.row.step]
     if row.action == LOG_ACTION:
@@ -69,11 +70,14 @@ def execute(
     return _run(attempt, _guarded(attempt, call, abandon)) if callable(call) else call
 
 
-def _prepared(attempt: _Attempt, spec: Spec, transaction: StepTransaction | None) -> Callable[[], Any] | Settling:
-    """The call of the step's code, or what settles an attempt that cannot be called."""
+def _prepared(
+    attempt: _Attempt, spec: Spec, transaction: StepTransaction | None
+) -> Callable[[], Any] | Settling | None:
+    """The call of the step's code, what settles an attempt that cannot be called, or None where the claim is gone."""
     parts, row = attempt.parts, attempt.holding.row
     try:
-        return _bound(attempt, spec, transaction)
+        call = _bound(attempt, spec, transaction)
+        return call if still_ours(parts, attempt.holding) else None
     except Unavailable as error:
         log.warning("the input of %s of run %s cannot be read now: %s", row.step, row.run_id, error)
         return Release(*outcomes.fence(row), ReleaseReason.GIVEN_BACK, READ_AGAIN)

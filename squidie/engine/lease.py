@@ -47,11 +47,15 @@ CLOSING = 2.0
 
 @dataclass(slots=True)
 class Holding:
-    """A claim of this process and what its step is told; `interrupt` is there where it may also be stopped."""
+    """A claim of this process and what its step is told; `interrupt` is there where it may also be stopped.
+
+    `is_seen`: its row has been seen with the claim on it, later than the commit that made the claim.
+    """
 
     row: OpenAttempt
     signals: Signals = field(default_factory=Signals)
     interrupt: Callable[[type[StepInterrupted]], None] | None = None
+    is_seen: bool = True
 
     def stop(self) -> None:
         """The step should end: nobody wants its result."""

@@ -81,7 +81,7 @@ def _delegate(run: Run, fact: ReviewDelegated) -> None:
 
 
 def touched(run: Run, node: NodeRun, fact: Recorded) -> NodeRun:
-    """The node after a fact that ended its wait without an answer: whoever answers what he saw before is told by whom."""
+    """The node after a fact that ended its wait without an answer: a later answer is told by whom, and when."""
     if node.waiting is None:
         return node
     by = fact.by.actor if fact.by is not None else None

@@ -280,3 +280,14 @@ def test_doctor_sees_that_facts_can_be_changed(squidie, call):
 
     assert shown.exit_code == 1
     assert 'fix: alter table "squidie".facts enable trigger' in shown.stdout
+
+
+@pytest.mark.parametrize("hook", [None, lambda *_: True])
+def test_doctor_says_whether_anybody_decides_who_may_act(call, make, hook):
+    """6.7: without a hook calls from Python are trusted, and doctor says so; that is no fault."""
+    call.squidie = make(Single, authorize=hook)
+    shown = call("doctor", "--only", "access.authorize", "--json", "--strict")
+
+    (check,) = json.loads(shown.stdout)["checks"]
+    assert (check["severity"], shown.exit_code) == ("ok", 0)
+    assert ("is trusted" in check["evidence"]) is (hook is None)

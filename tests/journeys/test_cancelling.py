@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import pytest
 
 from squidie.errors import InvalidTransition
-from tests.support.flows import Patient
-from tests.support.lab import all_facts, claim, completion, counts, kinds, raises, rows, settle, work_off
+from tests.support.flows import HOOKS, Patient
+from tests.support.lab import all_facts, claim, completion, counts, held, kinds, raises, rows, settle, work_off
 from tests.support.steering_flows import STEERED, Awaiting, Parking, Paused, Undoable
 
 
@@ -150,3 +152,42 @@ def test_a_cancel_in_a_host_transaction_that_rolls_back_changes_nothing(squidie)
         connection.rollback()
 
     assert kinds(squidie, run)[-1] == "pause_opened"
+
+
+def test_one_of_many_that_somebody_holds_harms_only_itself(make):
+    """7.6, 7.4: the others do not wait for it, and it is named."""
+    squidie = make(*STEERED, settings={"lock_timeout": 0.05})
+    runs = [squidie.start(Paused) for _ in range(3)]
+    with held(squidie, runs[1].id):
+        done = squidie.cancel_many({}, reason="all")
+
+    assert done.matched == 3
+    assert set(done.cancelled) == {runs[0].id, runs[2].id}
+    assert {run: error.code for run, error in done.refused.items()} == {runs[1].id: "journal_busy"}
+    assert squidie.cancel_many({}, reason="again").cancelled == (runs[1].id,)
+
+
+def test_as_many_as_are_allowed_are_cancelled_each_with_its_receipt(squidie):
+    """7.6: a batch of single cancels; a thousand unless another limit is given."""
+    runs = [squidie.start(Paused) for _ in range(3)]
+    done = squidie.cancel_many({"workflow": "Paused"}, reason="all", limit=3, actor="ann", key="k")
+
+    assert len(done.cancelled) == done.matched == 3
+    assert {all_facts(squidie, run)[-1].by.key for run in runs} == {"k"}
+    assert signature(squidie.cancel_many).parameters["limit"].default == 1000
+
+
+def test_a_cancel_waits_for_no_step_and_for_no_row_that_others_read(squidie):
+    """7.4: it is told at once while a step is running, whoever renews its claim."""
+    run = squidie.start(Undoable)
+    ended = []
+
+    def cancel(ctx):
+        squidie.cancel(ctx.run_id, reason="while it runs")
+        ended.append(kinds(squidie, run)[-1])
+
+    HOOKS["a"] = cancel
+    squidie.execute_next()
+
+    assert ended == ["run_cancelled"]
+    assert kinds(squidie, run) == ["run_started", "run_cancelled"]

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from squidie import step
+from squidie.engine.claim import claim as claim_work
+from squidie.engine.turn import Turn
 from squidie.history.facts import Disposition, FailureCode
 from squidie.testing import eventually
 from squidie.workflow.spec import Edge, Outcome
@@ -17,6 +19,7 @@ from tests.support.flows import (
     HOOKS,
     Address,
     Async,
+    Careful,
     Chain,
     Context,
     Diamond,
@@ -33,6 +36,7 @@ from tests.support.flows import (
     act,
 )
 from tests.support.lab import (
+    AFTER_LEASE,
     NOON,
     all_facts,
     change,
@@ -449,6 +453,35 @@ def test_a_running_step_is_told_and_its_outcome_is_not_taken(make):
 
     assert told == [True]
     assert kinds(squidie, run) == ["run_started", "run_cancelled"]
+
+
+@pytest.mark.parametrize("workflow", [Single, Careful])
+def test_a_step_that_runs_alone_is_never_called_once_its_run_was_cancelled(squidie, workflow):
+    """2.6, G10: cancelled between its claim and its call, however short that is; nothing is written for it."""
+    run = squidie.start(workflow)
+    work, _ = claim_work(squidie._parts, "default", 1)
+    squidie.cancel(run.id, reason="between claim and call")
+    Turn(squidie._parts, ("default",), lambda: False).work_off(work, "default", hand_over=False)
+
+    assert CALLS == []
+    assert kinds(squidie, run) == ["run_started", "run_cancelled"]
+    (end,) = all_facts(squidie, run)[-1].ends
+    assert end.claim.id == str(work[0].holding.row.lease.claim_id)
+
+
+def test_a_claim_that_was_lost_before_its_call_is_not_begun(squidie, clock):
+    """2.6: its row is seen with another claim on it, or with none."""
+    clock(NOON)
+    run = squidie.start(Careful)
+    work, _ = claim_work(squidie._parts, "default", 1)
+    clock(NOON + AFTER_LEASE)
+    squidie.sweep()
+    (row,) = claim(squidie, 1)
+    Turn(squidie._parts, ("default",), lambda: False).work_off(work, "default", hand_over=False)
+
+    assert CALLS == []
+    assert kinds(squidie, run) == ["run_started", "attempt_expired"]
+    assert settle(squidie, completion(row)) is None
 
 
 def test_a_cancelled_member_of_a_batch_is_not_begun_once_the_cancel_is_250_ms_old(make):

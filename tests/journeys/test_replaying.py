@@ -10,7 +10,17 @@ from squidie import Workflow, manual, step
 from squidie.errors import InvalidArgument, InvalidTransition, UnsafeReplay
 from tests.support.flows import CALLS, Nightly, Plan, Sums, act
 from tests.support.lab import AFTER_LEASE, NOON, all_facts, claim, counts, end_lease, raises, steps_done, work_off
-from tests.support.steering_flows import STEERED, Charging, Handled, Paused, Trying
+from tests.support.steering_flows import (
+    STEERED,
+    Awaiting,
+    Charging,
+    Handled,
+    Parking,
+    Paused,
+    Trying,
+    Undoable,
+    notify,
+)
 
 NOWHERE = "00000000-0000-7000-8000-000000000000"
 
@@ -235,3 +245,99 @@ def test_a_replay_in_a_host_transaction_lives_and_dies_with_it(squidie):
         connection.rollback()
 
     assert counts(squidie) == before
+
+
+def compensating(squidie):
+    run = squidie.start(Undoable)
+    squidie.execute_next()
+    squidie.cancel(run.id, reason="x", compensate=True)
+    return run
+
+
+OPEN = {
+    "running": lambda on: on.start(Charging),
+    "waiting": lambda on: ended(on, Awaiting),
+    "paused": lambda on: ended(on, Paused),
+    "parked": lambda on: ended(on, Parking, {"b": ["raise"]}),
+    "compensating": compensating,
+}
+
+
+@pytest.mark.parametrize("status", OPEN)
+def test_a_run_in_any_open_status_is_not_replayed_and_the_preview_says_so(squidie, status):
+    """8.2, 8.6: whatever it waits for."""
+    run = OPEN[status](squidie)
+    before = counts(squidie)
+    with pytest.raises(InvalidTransition) as refused:
+        squidie.replay(run.id)
+
+    assert refused.value.details["status"] == str(run.snapshot().status)
+    assert squidie.preview_replay(run.id).refused == refused.value.to_dict()
+    assert counts(squidie) == before
+
+
+ENDS = {
+    "completed": lambda on: ended(on, Handled),
+    "failed": lambda on: ended(on, Charging, {"a": ["fail"]}),
+    "cancelled": lambda on: on.cancel(on.start(Paused).id, reason="x"),
+}
+
+
+@pytest.mark.parametrize("status", ENDS)
+def test_a_run_in_any_end_is_replayed_and_the_preview_says_so(squidie, status):
+    """8.2, 8.6"""
+    run = ENDS[status](squidie)
+
+    assert run.snapshot().status == status
+    assert squidie.preview_replay(run.id).is_allowed
+    assert squidie.replay(run.id).created
+
+
+@pytest.mark.parametrize("code", ["unsafe_replay", "workflow_not_found", "invalid_payload"])
+def test_the_preview_gives_the_very_reason_of_the_refusal(squidie, make, code):
+    """8.6: and where it allows a replay there is none."""
+    source = ended(squidie, Charging) if code == "unsafe_replay" else squidie.start(Sums, {"number": 1})
+    work_off(squidie)
+    other = {"unsafe_replay": squidie, "workflow_not_found": make(Charging), "invalid_payload": make(Narrow)}[code]
+    with raises(code) as refused:
+        other.replay(source.id)
+
+    seen = other.preview_replay(source.id)
+    assert (seen.is_allowed, seen.refused) == (False, refused.value.to_dict())
+
+
+def test_what_was_sent_is_replayed_where_its_task_is_known(make):
+    """8.5: on its stored graph; where the task is not known any more it is refused, and the preview says so."""
+    squidie, without = make(keep=[notify]), make(Charging)
+    source = squidie.send(notify, ["ann"])
+    work_off(squidie)
+    before = counts(squidie)
+    with raises("invalid_spec") as refused:
+        without.replay(source.id)
+
+    (issue,) = refused.value.issues
+    assert (issue.path, issue.code) == ("nodes.send.action", "unknown_action")
+    assert without.preview_replay(source.id).refused["code"] == "invalid_spec"
+    assert counts(squidie) == before
+    assert squidie.preview_replay(source.id).is_allowed
+
+
+class Lenient(Workflow):
+    """As it is today: the charge may be repeated."""
+
+    name = "Charging"
+    payload = Plan
+    triggers = (manual("start"),)
+    a = step(act)
+    charge = step(act)
+    mail = step(act)
+    flow = a >> charge >> mail
+
+
+def test_the_sources_own_definition_says_what_cannot_be_taken_back(squidie, make):
+    """8.3, 8.5: not that of today, on which it would run."""
+    source = ended(squidie, Charging)
+    with pytest.raises(UnsafeReplay) as unsafe:
+        make(Lenient).replay(source.id)
+
+    assert [each["step"] for each in unsafe.value.steps] == ["charge", "mail"]

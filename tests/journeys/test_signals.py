@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from squidie.errors import InvalidSignal
 from squidie.history.codec import encode
@@ -65,6 +67,13 @@ def _without(value, names):
     if isinstance(value, list | tuple):
         return [_without(each, names) for each in value]
     return value
+
+
+NAMES = st.sampled_from(["run_id", "workflow", "reason", "event", "payload", "actor", "at", "subject", "key", "step"])
+
+
+def _nested(values):
+    return st.lists(values, max_size=4) | st.dictionaries(NAMES | st.text(max_size=8), values, max_size=6)
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -173,3 +182,16 @@ def test_a_signal_in_a_host_transaction_goes_with_it(squidie):
         connection.rollback()
 
     assert all_facts(squidie, run)[-1].kind == "pause_opened"
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20), _nested, max_leaves=20)
+)
+def test_whatever_is_given_is_a_signal_or_refused_as_one(value):
+    """17.3: it never raises otherwise."""
+    for kind in (None, *CASES):
+        data = {**value, "type": kind} if isinstance(value, dict) and kind else value
+        try:
+            signal_from(data)
+        except InvalidSignal as refused:
+            assert refused.details["field"]  # noqa: PT017 - most are refused, and some are signals

@@ -266,7 +266,7 @@ def test_the_role_of_steps_cannot_write_the_journal(bank):
 
 
 def test_a_statement_lasts_no_longer_than_its_step(bank):
-    """L20"""
+    """18.17, L20: the session has a statement timeout."""
     seen = []
     names = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")
     HOOKS.append(lambda ctx: seen.extend(ctx.session.execute(text(f"show {name}")).scalar_one() for name in names))

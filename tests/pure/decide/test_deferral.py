@@ -58,6 +58,7 @@ def test_deferrals_are_counted_beside_retries_and_losses():
 def test_a_step_that_is_put_off_for_ever_has_failed():
     """18.1."""
     scene = Scene("a>b a!c")
+    assert MOST_DEFERRALS == 1000
     put_off(scene, "a", MOST_DEFERRALS)
 
     [failed] = scene.defer("a", after=1.0)
