@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 from random import Random
 
-import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
@@ -276,7 +275,8 @@ class Moves:
     def retry_now(self, which, step, key):
         """5.7."""
         rows = [row for twin in self.both.twins.values() for row in twin.rows.values()]
-        later = [(row.run_id, row.step) for row in rows if row.kind is not OpenKind.TIMER and row.due_at > self.both.now]
+        rows = [row for row in rows if row.kind is not OpenKind.TIMER and row.due_at > self.both.now]
+        later = [(row.run_id, row.step) for row in rows]
         run_id, name = later[which % len(later)] if later and step else (self.twin(which).id, "abc"[step % 3])
         make = partial(commands.Hasten, step=name)
         self.ask(self.both.twins[run_id], "retry_now", make, (name,), name, key=key, actor="ann")

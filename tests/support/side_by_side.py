@@ -241,7 +241,7 @@ class SideBySide:
             assert type(error) is expected, f"{type(error).__name__} for {expected.__name__}: {error}"
             self.tally[f"refused {error.code}"] += 1
             self.compare()
-            return None
+            return
         raise AssertionError(f"{expected.__name__} was not raised, but {answer} came back")
 
     def take_up(self, verb, twin, step, reason, actor, key):
