@@ -3,12 +3,13 @@
 Workflows of every kind of node are drawn, and a sequence of calls: starts, work done by hand and by turns, people's
 answers, events, cancels, letters taken up, runs made from runs, time that passes and steps back, lost caches. After
 each call the journal must hold what `decide` and `fold` alone have made of the same commands at the same times: the
-same facts, or the same refusal and nothing; the same status, rows, caches, letters and receipts. In the end everybody works
-and answers, and every run ends.
+same facts, or the same refusal and nothing; the same status, rows, caches, letters and receipts. In the end everybody
+works and answers, and every run ends.
 
-Hypothesis draws, and shortens what it finds; plain dice, which repeat themselves less, tell longer stories. In CI both
-are the same each time, and few. `SQUIDIE_EXAMPLES=300 make test ARGS=tests/journeys/test_stateful.py` makes as many of
-each as it says, others each time; a story names its seed when it fails, and `SQUIDIE_STORY=<seed>` tells it alone.
+Hypothesis draws, and shortens what it finds; plain dice, which repeat themselves less, tell longer stories. In CI
+both are the same each time, and few. `SQUIDIE_EXAMPLES=300 make test ARGS=tests/journeys/test_stateful.py` makes as
+many of each as it says, others each time; a story names its seed when it fails, and `SQUIDIE_STORY=<seed>` tells it
+alone.
 """
 
 from __future__ import annotations
