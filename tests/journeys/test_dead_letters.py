@@ -337,3 +337,16 @@ def test_a_requeue_that_loses_its_process_is_done_once(squidie, letters):
     assert (counts(squidie), letters.count()) == (before, 1)
     letters.requeue(run.id, "only", reason="mended", actor="ann")
     assert letters.count() == 0
+
+
+def test_a_requeue_that_is_refused_in_a_hosts_transaction_rings_no_bell(squidie, bells):
+    """0, refusals; 5, bad input: nor does it when the host commits."""
+    run = squidie.start(Single, {"plan": {"only": ["raise"]}})
+    work_off(squidie)
+    squidie.discard(run.id, "only", reason="x", actor="ann")
+    bells.rung.clear()
+    with squidie.engine.begin() as host, raises("invalid_transition"):
+        squidie.requeue(run.id, "only", reason="x", actor="ann", connection=host)
+
+    assert squidie._parts.bells._later == []
+    assert bells.rung == []
