@@ -125,10 +125,9 @@ class Cluster:
         for name in ("SQUIDIE_DATABASE_URL", "SQUIDIE_REDIS_URL"):
             os.environ.pop(name, None)  # servers of somebody else's are not killed
         self.services = Services.start(redis=kind == "celery")
-        self.database_url, effects_url = self.services.new_database(), self.services.new_database()
-        os.environ[effects.URL] = effects_url
+        self.database_url, self.effects_url = self.services.new_database(), self.services.new_database()
         migrate.upgrade(self.database_url)
-        self.effects = effects.Effects(effects_url)
+        self.effects = effects.Effects(self.effects_url)
         self.effects.prepare()
         self.squidie = hosting.serving(self.database_url, self._delivery())
         hosting.prepare(self.squidie.engine)
@@ -256,6 +255,7 @@ class Cluster:
     def _environment(self, name: str, armed: str) -> dict[str, str]:
         told = {
             "SQUIDIE_DATABASE_URL": self.database_url,
+            effects.URL: self.effects_url,
             "SQUIDIE_APP": f"{APP}:squidie",
             "SQUIDIE_BOOT": "",  # each a tree of its own, as on another machine
             "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "backends"))),
