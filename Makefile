@@ -1,6 +1,6 @@
 # Every target prepares what it needs: .venv, from PyPI, once, and again when pyproject.toml changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test smoke resilience lint bench check clean
+.PHONY: help setup demo test smoke resilience mutants stateful lint bench check clean
 
 export SQUIDIE_PYTHON
 PYTHON := .venv/bin/python
@@ -30,6 +30,12 @@ smoke: setup ## play every reference workflow once, on a PostgreSQL started just
 
 resilience: setup ## kill everything at every boundary, and count what was lost
 	@$(PYTHON) -m evidence resilience $(ARGS)
+
+mutants: setup ## switch off every guard, one at a time, and look whether a test notices
+	@$(PYTHON) -m evidence.mutants $(ARGS)
+
+stateful: setup ## whole graphs and everything that can be asked, in any order: Postgres beside the pure half
+	@SQUIDIE_EXAMPLES=$${SQUIDIE_EXAMPLES:-200} $(PYTHON) -m pytest -q tests/journeys/test_stateful.py $(ARGS)
 
 lint: setup ## ruff, mypy, the import contracts, the budgets, the code in the docs
 	@$(PYTHON) -m ruff check .

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from itertools import count
@@ -28,6 +26,7 @@ from evidence import effects, hosting
 from squidie import failpoints, migrate
 from squidie.errors import Unavailable
 from squidie.testing import Beat, Process, Services, Worker, eventually
+from squidie.testing.guard import guard
 from squidie_celery import CeleryDelivery, create_app
 from squidie_notify import NotifyDelivery
 
@@ -121,14 +120,13 @@ class Cluster:
         self.kind = kind
         self.nodes: list[Node] = []
         self._numbers = count(1)
-        self.folder = Path(tempfile.mkdtemp(prefix="squidie-evidence-"))
+        self.folder = guard.folder("evidence-")
         for name in ("SQUIDIE_DATABASE_URL", "SQUIDIE_REDIS_URL"):
             os.environ.pop(name, None)  # servers of somebody else's are not killed
         self.services = Services.start(redis=kind == "celery")
-        self.database_url, effects_url = self.services.new_database(), self.services.new_database()
-        os.environ[effects.URL] = effects_url
+        self.database_url, self.effects_url = self.services.new_database(), self.services.new_database()
         migrate.upgrade(self.database_url)
-        self.effects = effects.Effects(effects_url)
+        self.effects = effects.Effects(self.effects_url)
         self.effects.prepare()
         self.squidie = hosting.serving(self.database_url, self._delivery())
         hosting.prepare(self.squidie.engine)
@@ -235,7 +233,7 @@ class Cluster:
             self.squidie.close()
         self.effects.close()
         self.services.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        guard.remove(self.folder)
 
     def __enter__(self) -> Self:
         return self
@@ -256,6 +254,7 @@ class Cluster:
     def _environment(self, name: str, armed: str) -> dict[str, str]:
         told = {
             "SQUIDIE_DATABASE_URL": self.database_url,
+            effects.URL: self.effects_url,
             "SQUIDIE_APP": f"{APP}:squidie",
             "SQUIDIE_BOOT": "",  # each a tree of its own, as on another machine
             "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "backends"))),

@@ -52,8 +52,9 @@ def holding(cluster: Cluster, report: Report) -> None:
         row.hit("settle.locked stop")
         node.is_wanted = False
         eventually(lambda: _is_free(cluster, run), IDLE_IN_TRANSACTION + 15, every=0.2, why="the head is still held")
-        row.recovery.append(time.monotonic() - hit.at)
-        row.expect(row.recovery[0] <= IDLE_IN_TRANSACTION + 5, f"others waited {row.recovery[0]:.1f} s")
+        waited = time.monotonic() - hit.at
+        report.numbers["longest_frozen_lock"] = round(waited, 1)
+        row.expect(waited <= IDLE_IN_TRANSACTION + 5, f"others waited {waited:.1f} s")
         node.thaw()
         row.expect(outcome(run, PATIENCE) == "last 1", "it did not end well")
         row.runs = 1
@@ -173,7 +174,7 @@ def crash(cluster: Cluster, report: Report) -> None:
         for run in runs:
             row.expect(outcome(run, PATIENCE) == "last 1", f"{run.id} did not end well")
         row.runs = len(runs)
-        row.recovery.append(time.monotonic() - back_at)
+        report.numbers["all_done_after_crash"] = round(time.monotonic() - back_at, 2)
         row.take(checks.of_runs(cluster, [run.id for run in runs], may_erase=True))
         row.expect(row.outcomes == 4 * len(runs), f"{row.outcomes} outcomes")
         cluster.retire([relief])

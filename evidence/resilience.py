@@ -25,12 +25,13 @@ def slowly(cluster: Cluster, report: Report) -> None:
 
 def kills(cluster: Cluster, report: Report) -> None:
     """Everything that only harms workers of its own; the slow ones beside the others."""
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(slowly, cluster, report)
         recovery.children(cluster, report)
-        recovery.hosts(cluster, report)
+        hosts = pool.submit(recovery.hosts, cluster, report)
         killpoints.deaths(cluster, report)
         killpoints.stops(cluster, report)
+        hosts.result()
         endings.silences(cluster, report)
         slow.result()
 

@@ -5,6 +5,26 @@
 -- alone looks at the end of a lease, and it judges sweepers (fairness), not outcomes.
 -- Run with the journal's schema first in search_path; Postgres 14 or later. While work goes on, read both views in one REPEATABLE READ snapshot.
 -- Settings: squidie.max_claims (default 5), squidie.grace (seconds, default 0).
+--
+-- Columns relied on:
+--   runs      run_id, rev, head_hash, status, definition, parent_run_id
+--   facts     run_id, seq, kind, at, body json, hash        hash = sha256(previous hash || 'run/seq/kind/at in microseconds/' || body as stored)
+--   attempts  run_id, kind, step, attempt, queue, due_at, lost, claim_id, token_hash, owner, claimed_at, lease_until
+--             kind = step, item, compensation, timer or notice; lost = claims lost so far, written only by the fact that ends a claim
+--             a notice is no opening of the run's own: it lies with the run to be told, and its step is the id of the run it speaks of
+-- Bodies relied on:
+--   opens [{step, kind, attempt, queue, due_at}]   on whichever fact made work or a timer due; kind wait or parked: a debt without a row (below)
+--   closes [{step, kind, attempt}]                 on whichever fact took something open away without settling it (sibling withdrawn, timer not needed, pause dropped)
+--   ends [{step, attempt, claim}]                  on a fact that ends claims without settling them (the end of a run, or of a drain)
+--   claim {id, owner, claimed_at, lease_until}     on every fact that ends a claim, the lease as last renewed; due_at where the attempt stays open
+--   by {verb, key}                                 on the first fact an accepted command caused, and on no other
+--   clock                                          the database's clock, where `at` was lifted above it (to the stream's last `at`, to claimed_at of a claim it ends)
+--   Debts without a row: a wait (pause, approval, event, sleep) or a parked step. When a wait is due is a timer's row besides.
+--   A resolution (wait_elapsed, pause_resolved, event_received, event_lapsed, deadline_passed) closes the timers of its own step.
+--   A migration closes what it renames or drops, and opens it again under the new name, waits included.
+--   Notes, and nothing else, may follow the end of a run: run_archived, run_unarchived, attributes_changed.
+--   Children, items, notices, migrations and runs that go on as others have their rules already; no code writes such facts yet.
+-- tests/postgres/test_invariants.py breaks each rule, and shows a journal in which everything has happened that breaks none.
 
 create or replace temporary view squidie_opening as        -- rows made, by which fact
 select f.run_id, f.seq, f.at, f.kind fact, coalesce(o->>'kind', 'step') = 'timer' timer, o->>'step' step, (o->>'attempt')::int attempt,
@@ -132,7 +152,9 @@ union all select 'second_outcome', run_id, max(seq), step, format('attempt %s x%
 union all select 'ending_after_outcome', e.run_id, e.seq, e.step, e.kind from squidie_ending e join squidie_ending o
     on (o.run_id, o.step, o.attempt) = (e.run_id, e.step, e.attempt) and o.is_outcome and o.seq < e.seq where not e.is_outcome
 union all select 'claimed_before_due', run_id, seq, step, format('claimed %s, due %s', claimed_at, due_before) from due where claimed_at < due_before
-union all select 'claims_overlap', run_id, seq, step, format('claimed %s, the one before ended %s', claimed_at, ended_before) from claims where claimed_at < ended_before
+union all select 'claims_overlap', run_id, seq, step, format('claimed %s, the one before ended %s', claimed_at, ended_before) from claims c where claimed_at < ended_before
+   and not exists (select from facts h where h.run_id = c.run_id and h.seq < c.seq and h.kind = 'attempt_hastened' and h.body->>'step' = c.step
+     and h.body->>'clock' is not null and (h.body->>'due_at')::timestamptz <= c.claimed_at)  -- the clock had stepped back, and somebody made it due by that
 union all select 'claim_ended_twice', min(run_id::text)::uuid, max(seq), min(step), claim_id from squidie_ending where claim_id is not null group by claim_id having count(*) > 1
 union all select 'ended_before_claimed', run_id, seq, step, format('claimed %s, ended %s, lease to %s', claimed_at, told_at, lease_until) from squidie_ending
  where told_at < claimed_at or lease_until <= claimed_at

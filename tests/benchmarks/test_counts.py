@@ -50,8 +50,11 @@ def database(services, template_url):
 def cost(services, database):
     bells = Counting()
     squidie = workload.serving(database, bells)
-    workload.start(squidie, WARMING)
-    work_off(squidie)
+    for _ in range(10):  # a process that has just begun takes its first steps for slow ones
+        workload.start(squidie, WARMING)
+        work_off(squidie)
+        if squidie._parts.pace.size() == squidie.settings.batch:
+            break
     observer = postgres.Observer(database, services.database_url)
     try:
         yield measured(squidie, bells, database, observer)
@@ -83,7 +86,7 @@ def test_a_workflow_of_five_steps_leaves_one_head_and_seven_facts(cost):
 
 
 def test_a_batch_is_one_commit_and_claims_are_few(cost):
-    assert cost.counters.commits <= 20
+    assert cost.counters.commits <= 22  # ten settles, the claims, and what two new connections say at first
 
 
 def test_a_batch_is_three_statements_and_claims_are_few(cost):

@@ -27,3 +27,19 @@ def test_a_promise_without_a_test_is_missed(monkeypatch):
     monkeypatch.setattr(criteria, "cited", lambda: cited)
 
     assert [page.missing() for page in criteria.PAGES] == [["5.7"], ["B10"]]
+
+
+@pytest.mark.parametrize("section", [1, 2, 5, 6, 7, 8, 17])
+def test_no_promise_of_a_section_is_left_out(section):
+    numbered = [number for part in criteria.PAGES[0].promises().values() for number in part]
+    found = sorted(int(number.partition(".")[2]) for number in numbered if number.startswith(f"{section}."))
+
+    assert found == list(range(1, len(found) + 1))
+
+
+def test_each_promise_is_missed_for_itself(monkeypatch):
+    plain = criteria.cited()
+    (page, *_) = criteria.PAGES
+    for number in [number for part in page.promises().values() for number in part if "." in number]:
+        monkeypatch.setattr(criteria, "cited", lambda left=number: {n: tests for n, tests in plain.items() if n != left})
+        assert page.missing() == [number]

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from evidence import checks, effects, report
+from evidence import checks, report
 from evidence.cluster import Cluster
 
-GIVEN = ("SQUIDIE_DATABASE_URL", "SQUIDIE_REDIS_URL", effects.URL)
+GIVEN = ("SQUIDIE_DATABASE_URL", "SQUIDIE_REDIS_URL")
 
 
 @contextmanager

@@ -43,8 +43,9 @@ def test_each_point_is_hit_by_a_real_run(cluster):
         cluster.squidie.cancel(run.id, reason="a window that was opened last")
 
 
-def test_a_host_that_dies_between_its_commit_and_the_bell_has_started_its_run(cluster):
+def test_a_host_that_dies_between_its_commit_and_the_bell_has_started_its_run(notify_cluster):
     """G19: a sweep finds it."""
+    cluster = notify_cluster
     worker = cluster.worker("found", queues=["found"]).ready()
     run_id = str(uuid4())
 

@@ -13,7 +13,12 @@ DEATHS = {"K03", "K04", "K05", "K05 reply", "K06", "K08", "K09", "K10 reply", "K
 CHOSEN = [case for case in killpoints.DEATHS if case.row in DEATHS]
 
 
-@pytest.mark.parametrize("half", [CHOSEN[::2], CHOSEN[1::2]], ids=["one", "other"])
+@pytest.mark.parametrize(
+    ("cluster", "half"),
+    [("celery", CHOSEN[::2]), ("notify", CHOSEN[1::2])],
+    indirect=["cluster"],
+    ids=["celery", "notify"],
+)
 def test_a_child_that_dies_at_a_point_of_its_step_loses_nothing(cluster, told, half):
     """K03, K04, K05, K06, K08, K09, K10, K11: for a plain step and for a transactional one."""
     killpoints.deaths(cluster, told, half)
@@ -29,14 +34,14 @@ def test_the_work_of_a_dead_child_is_given_back_by_its_parent(cluster, told):
     recovery.children(cluster, told, 4)
 
 
-def test_the_work_of_a_dead_worker_is_taken_over_when_its_lease_is_over(cluster, told):
+def test_the_work_of_a_dead_worker_is_taken_over_when_its_lease_is_over(celery_cluster, told):
     """K07"""
-    recovery.hosts(cluster, told, 2)
+    recovery.hosts(celery_cluster, told, 2)
 
 
-def test_four_kinds_of_waiting_outlast_the_death_of_postgres(cluster, told):
-    """16.3: four of the 32 cases, on either delivery."""
-    restarts.rounds(cluster, told, [("postgres", "kill")])
+def test_four_kinds_of_waiting_outlast_the_death_of_postgres(notify_cluster, told):
+    """16.3: four of the 32 cases."""
+    restarts.rounds(notify_cluster, told, [("postgres", "kill")])
 
 
 def test_four_kinds_of_waiting_outlast_the_death_of_redis_and_of_a_worker(celery_cluster, told):

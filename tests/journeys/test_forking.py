@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -330,6 +331,27 @@ def test_a_scheduled_retry_is_made_due_and_keeps_its_number(make, bells, clock):
         squidie.retry_now(run.id, "nowhere")
     with raises("run_not_found"):
         squidie.retry_now("00000000-0000-7000-8000-000000000000", "a")
+
+
+def test_an_attempt_made_due_after_the_clock_stepped_back_overlaps_no_other(make, bells):
+    """0 (clock), 5.7: the claim before it ended later by the clock, and earlier in truth; that is no violation."""
+    from squidie.testing.clock import set_clock
+    from tests.support.flows import Single
+    from tests.support.lab import NOON, completion, end_lease, settle
+
+    squidie = make(Single, delivery=bells)
+    set_clock(squidie.engine, NOON)
+    run = squidie.start(Single)
+    [row] = claim(squidie)
+    set_clock(squidie.engine, NOON + timedelta(seconds=60))
+    end_lease(squidie, row)
+    set_clock(squidie.engine, NOON + timedelta(seconds=40))
+    assert claim(squidie) == []
+    squidie.retry_now(run.id, "only")
+    [row] = claim(squidie)
+
+    assert settle(squidie, completion(row)) is None
+    assert run.snapshot().status == "completed"
 
 
 def test_a_claimed_sibling_of_a_parked_step_is_left_alone_by_a_fork(squidie):

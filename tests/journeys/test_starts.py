@@ -17,6 +17,7 @@ from tests.support.lab import (
     NOON,
     all_facts,
     at_once,
+    change,
     counts,
     held,
     kinds,
@@ -379,6 +380,25 @@ def test_a_start_that_the_database_refuses_leaves_the_hosts_transaction_usable(m
         session.execute(text("insert into orders values (1)"))
 
     assert orders(host) == 1
+
+
+@pytest.mark.parametrize("verb", ["start", "cancel"])
+def test_a_command_that_postgres_refuses_leaves_the_hosts_transaction_usable(squidie, host, verb):
+    """2.4, G15: here by a constraint, in the middle of the writing."""
+    change(squidie, "alter table {s}.facts add constraint no_poison check (body::text not like '%poison%')")
+    run = squidie.start(Single)
+    calls = {
+        "start": lambda session: squidie.start(Single, {"plan": {"poison": []}}, session=session),
+        "cancel": lambda session: squidie.cancel(run.id, reason="poison", session=session),
+    }
+
+    with Session(host) as session, session.begin():
+        session.execute(text("insert into orders values (1)"))
+        with pytest.raises(IntegrityError, match="no_poison"):
+            calls[verb](session)
+        session.execute(text("insert into orders values (2)"))
+
+    assert (orders(host), counts(squidie)[:2]) == (2, (1, 1))
 
 
 def test_a_repeatable_read_host_that_loses_a_race_is_told_to_try_again(squidie, host):

@@ -70,6 +70,17 @@ def test_claims_and_renewals_wait_for_nobody(squidie, table):
         assert len(renew(squidie, row)) == (1 if table == "runs" else 0)
 
 
+def test_a_command_that_waited_decides_on_what_was_written_before_it(squidie):
+    """3.1, M18: not on what it has seen before it had the head, and then in vain."""
+    row = one_claimed(squidie)
+    with ThreadPoolExecutor(1) as pool:
+        with squidie.engine.begin() as connection:
+            squidie.cancel(row.run_id, reason="first", connection=connection)
+            settling = pool.submit(settle, squidie, completion(row))
+            waits_for_a_lock(squidie)
+        assert settling.result(10).code == "run_ended"
+
+
 def test_heads_are_taken_in_the_order_of_their_ids(squidie):
     """3.1, L04: of a batch that waits for its first head nothing else is held either."""
     squidie.start_many(Single, [{} for _ in range(4)])

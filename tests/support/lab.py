@@ -64,6 +64,7 @@ def fence(row):
 def settle(squidie, *commands):
     """What became of these outcomes: None where they were taken, else the error."""
     verdicts = settling.settle(squidie._parts, commands, handover=None, give_up=lambda: True)
+    assert len(verdicts) == len(commands), "an outcome still waits for Postgres, or for whoever holds its run"
     by_command = {id(verdict.command): verdict.error for verdict in verdicts}
     found = [by_command[id(command)] for command in commands]
     return found[0] if len(found) == 1 else found

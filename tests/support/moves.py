@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 from random import Random
 
-import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
@@ -33,7 +32,7 @@ KEYS = (None, None, "k1", "k2")
 PEOPLE = ("ann", "bob", "eve")
 AT = "2026-03-10T12:00:40+00:00"
 PAYLOADS = ({"order": 5, "at": None}, {"order": 6, "at": AT}, {"order": "x" * 9_000, "at": AT})
-MOST_RUNS = 5
+MOST_RUNS, MOST_OPEN = 16, 3
 LOOK_EVERY = 40
 """Calls between two looks at the invariants, which take as long as ten calls."""
 
@@ -49,6 +48,8 @@ OUTCOMES = [
     lambda fence, dice: commands.Release(*fence, ReleaseReason.DRAINED),
     lambda fence, dice: commands.Release(*fence, ReleaseReason.CHILD_DIED, 2.0),
 ]
+WELL_ENDED = 10
+"""So many of them are good; an undo ends badly more often than a step."""
 MOVES = []
 """The weight of each move, its name, and what its arguments are chosen from."""
 
@@ -106,12 +107,19 @@ class Moves:
         found = [name for name, node in twin.run.nodes.items() if wanted(node)] * 9 + sorted(twin.spec.work)
         return found[which % len(found)]
 
-    def may_make(self, more=0):
-        return len(self.both.twins) < MOST_RUNS + more
+    def there_is(self, wanted, which):
+        """Whether any open run has such a node; now and then it is tried all the same, and refused."""
+        runs = [twin.run for twin in self.both.twins.values() if twin.run.is_open]
+        return which % 6 == 0 or any(wanted(node) for run in runs for node in run.nodes.values())
+
+    def may_make(self):
+        """Few at a time, so that they are met again and again."""
+        twins = self.both.twins.values()
+        return len(twins) < MOST_RUNS and sum(twin.run.is_open for twin in twins) < MOST_OPEN
 
     # ---- starts
 
-    @move(2, which=SOME, payload=SOME, key=KEYS, after=(None, None, 5.0), actor=PEOPLE)
+    @move(4, which=SOME, payload=SOME, key=KEYS, after=(None, None, 5.0), actor=PEOPLE)
     def start(self, which, payload, key, after, actor):
         """2.1, 2.3: under a key, or with an id that may be there already."""
         if key is None and not self.may_make():
@@ -120,11 +128,11 @@ class Moves:
         given = {"number": number, "key": key, "after": after, "actor": actor, "priority": 100 - which % 3}
         self.both.start(which % 2, PAYLOADS[payload % 3], **given)
 
-    @move(which=SOME, key=("k1", "k2"), allowed=(False, True))
+    @move(2, which=SOME, key=("k1", "k2"), allowed=(False, True))
     def replay(self, which, key, allowed):
         """8.1 to 8.3."""
         twin = self.twin(which)
-        if self.may_make(2):
+        if self.may_make():
             self.both.replay(twin, key, allowed=tuple(sorted(twin.spec.by_name)) if allowed else ())
 
     @move(which=SOME, step=SOME, key=("k1", "k2"), allowed=(False, True), changed=(False, True))
@@ -132,7 +140,7 @@ class Moves:
         """18.11."""
         twin = self.twin(which, is_parked)
         names = tuple(sorted(twin.spec.by_name)) if allowed else ()
-        if self.may_make(2):
+        if self.may_make():
             changes = {"order": 6} if changed else None
             self.both.fork(twin, self.step(twin, step, is_parked), key, allowed=names, changes=changes)
 
@@ -152,7 +160,8 @@ class Moves:
         for n in range(min(number, len(self.both.held))):
             row = self.both.held.pop(which % len(self.both.held))
             fence = (*row.key, row.lease.claim_id, row.lease.token_hash)
-            made.append(OUTCOMES[(how + 7 * n) % len(OUTCOMES)](fence, dice / len(SOME)))
+            outcomes = OUTCOMES[WELL_ENDED:] if row.kind is OpenKind.COMPENSATION and how % 2 else OUTCOMES
+            made.append(outcomes[(how + 7 * n) % len(outcomes)](fence, dice / len(SOME)))
         if made:
             self.both.settle(made)
             self.both.spent += made
@@ -165,12 +174,13 @@ class Moves:
             fence = (*command.key, command.claim_id, command.token_hash)
             self.both.settle([command if same else commands.Complete(*fence, canonical("another"))])
 
-    @move(which=SOME, late=(0.0, 31.0))
-    def renew(self, which, late):
+    @move(2, which=SOME, late=(0.0, 31.0), queue=QUEUES)
+    def renew(self, which, late, queue):
         """4.7: a lease that had ended lives again."""
+        self.both.claim(2, queue)
         self.both.advance(late)
         if self.both.held:
-            self.both.renew(self.both.held[which % len(self.both.held) :])
+            self.both.renew(self.both.held[-1 - which % 3 :])
 
     @move(2, queue=QUEUES)
     def lose(self, queue):
@@ -234,6 +244,8 @@ class Moves:
     )
     def review(self, which, decision, step, actor, expect, key):
         """6.2 to 6.8: with the right word, mostly."""
+        if not self.there_is(is_asked, which):
+            return
         twin = self.twin(which, is_asked)
         name = self.step(twin, step, is_asked)
         if which % 5 and name in twin.spec.by_name:
@@ -249,6 +261,8 @@ class Moves:
     @move(which=SOME, step=SOME, due=(None, 7.0), key=KEYS, actor=PEOPLE)
     def delegate(self, which, step, due, key, actor):
         """6.5."""
+        if not self.there_is(is_asked, which):
+            return
         twin = self.twin(which, is_asked)
         name = self.step(twin, step, is_asked)
         make = partial(commands.Delegate, role="boss", step=name, due=due)
@@ -264,6 +278,8 @@ class Moves:
     )
     def signal(self, which, event, payload, correlation, key):
         """18.4: early, right, or the wrong one."""
+        if which % 3 and not self.there_is(awaits, which):  # an early one is welcome, too
+            return
         twin = self.twin(which, awaits)
         known = [node.event or node.name for node in twin.spec.nodes if node.kind is NodeKind.EVENT]
         events = known * 5 + ["a", "paid"]
@@ -276,7 +292,10 @@ class Moves:
     def retry_now(self, which, step, key):
         """5.7."""
         rows = [row for twin in self.both.twins.values() for row in twin.rows.values()]
-        later = [(row.run_id, row.step) for row in rows if row.kind is not OpenKind.TIMER and row.due_at > self.both.now]
+        rows = [row for row in rows if row.kind is not OpenKind.TIMER and row.due_at > self.both.now]
+        later = [(row.run_id, row.step) for row in rows]
+        if not later and which % 6:
+            return
         run_id, name = later[which % len(later)] if later and step else (self.twin(which).id, "abc"[step % 3])
         make = partial(commands.Hasten, step=name)
         self.ask(self.both.twins[run_id], "retry_now", make, (name,), name, key=key, actor="ann")
@@ -293,7 +312,10 @@ class Moves:
     @move(3, which=SOME, step=SOME, verb=("requeue", "requeue", "discard"), key=("k1", "k2", "k3"))
     def take_up(self, which, step, verb, key):
         """5.6."""
-        twin = self.twin(which, is_parked)
+        ended = [twin for twin in self.both.twins.values() if twin.letters and not twin.run.is_open]
+        if not ended and not self.there_is(is_parked, which):
+            return
+        twin = ended[step % len(ended)] if ended and which % 3 == 0 else self.twin(which, is_parked)
         parked = [name for name, node in twin.run.nodes.items() if is_parked(node)] * 9
         found = parked + [letter.step for letter in twin.letters] * 5 + sorted(twin.spec.work)
         self.take(verb, twin, found[step % len(found)], "the card is fixed", key)
@@ -306,7 +328,7 @@ class Moves:
             self.take(verb, twin, step, reason, key)
 
     def take(self, verb, twin, step, reason, key):
-        if self.may_make(2):
+        if len(self.both.twins) < MOST_RUNS:
             self.both.take_up(verb, twin, step, reason, "ann", key)
             self.taken += [(verb, twin, step, key)] if twin.letters else []
 

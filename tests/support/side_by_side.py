@@ -42,7 +42,7 @@ from squidie.history.run import FOLD
 from squidie.journal import attempts, facts, heads
 from squidie.testing.clock import set_clock
 from squidie.workflow.fingerprint import fingerprint
-from squidie.workflow.spec import LOG_ACTION, PayloadField
+from squidie.workflow.spec import LOG_ACTION, UNDO, PayloadField
 from squidie.workflow.steps import Defer, Fail, RetryLater
 from tests.support.lab import NOON, claim, renew, settle
 from tests.support.twin import Twin, comparable, receipt
@@ -74,6 +74,8 @@ class Steps:
         if ctx is None:
             return {"n": 1}
         word, n = self.dice.choice(self.words), self.dice.randrange(3)
+        if self.words is WORDS and ctx.step.startswith(UNDO) and self.dice.random() < 0.5:
+            word = "raise"
         self.said[ctx.run_id, ctx.step, ctx.attempt] = word, n
         match word:
             case "raise":
@@ -241,7 +243,7 @@ class SideBySide:
             assert type(error) is expected, f"{type(error).__name__} for {expected.__name__}: {error}"
             self.tally[f"refused {error.code}"] += 1
             self.compare()
-            return None
+            return
         raise AssertionError(f"{expected.__name__} was not raised, but {answer} came back")
 
     def take_up(self, verb, twin, step, reason, actor, key):

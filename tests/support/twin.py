@@ -1,4 +1,4 @@
-"""One run as the pure half alone has it: decided, folded and followed in memory, by the same commands at the same times.
+"""One run as the pure half alone has it: decided, folded and followed in memory, by the same commands at their times.
 
 What the engine has written is compared with it, so that nothing of a run may depend on Postgres, on what was cached, or
 on which rows were read.

@@ -36,7 +36,7 @@ class Task:
 
 
 def plain(order_id: int, note="x", *args, ctx=None, **kwargs): ...
-def typed(  # noqa: PLR0917
+def typed(
     order: Order, day: date, orders: list[Order], colour: Colour, price: Decimal | None = None, key: UUID | None = None
 ): ...
 
