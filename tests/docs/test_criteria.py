@@ -41,5 +41,6 @@ def test_each_promise_is_missed_for_itself(monkeypatch):
     plain = criteria.cited()
     (page, *_) = criteria.PAGES
     for number in [number for part in page.promises().values() for number in part if "." in number]:
-        monkeypatch.setattr(criteria, "cited", lambda left=number: {n: tests for n, tests in plain.items() if n != left})
+        others = {other: tests for other, tests in plain.items() if other != number}
+        monkeypatch.setattr(criteria, "cited", lambda others=others: others)
         assert page.missing() == [number]
