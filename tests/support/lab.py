@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import random
 import threading
@@ -202,7 +203,11 @@ class Trials:
         late = self._drawn.randrange(len(calls))
         pauses = [self._drawn.uniform(0, self.APART) if number == late else 0 for number in range(len(calls))]
         jobs = [self._pool.submit(self._run, call, pause) for call, pause in zip(calls, pauses, strict=True)]
-        return [job.result(30) for job in jobs]
+        try:
+            return [job.result(30) for job in jobs]
+        except TimeoutError:
+            faulthandler.dump_traceback()  # what they are waiting for, before the pool is waited for
+            raise
 
     def _run(self, call, pause):
         self._barrier.wait(10)
