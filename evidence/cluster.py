@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 APP = "evidence.app"
 READY = 60.0
+CONNECTIONS = "600"
+"""Thirty workers at a time, each with its children, its sweeper, its ear and its bells."""
+
 Kind = Literal["celery", "notify"]
 
 
@@ -123,7 +126,7 @@ class Cluster:
         self.folder = guard.folder("evidence-")
         for name in ("SQUIDIE_DATABASE_URL", "SQUIDIE_REDIS_URL"):
             os.environ.pop(name, None)  # servers of somebody else's are not killed
-        self.services = Services.start(redis=kind == "celery")
+        self.services = Services.start(redis=kind == "celery", settings={"max_connections": CONNECTIONS})
         self.database_url, self.effects_url = self.services.new_database(), self.services.new_database()
         migrate.upgrade(self.database_url)
         self.effects = effects.Effects(self.effects_url)

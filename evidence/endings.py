@@ -87,7 +87,7 @@ def silences(cluster: Cluster, report: Report) -> None:
     runs = {queue: cluster.squidie.start("Plain", orders[queue], queue=queue) for queue in queues}
     for queue in queues:
         _await_begun(cluster, runs[queue])
-    _end(nodes)
+    _end(cluster, nodes)
     codes = {queue: nodes[queue].process.wait(40.0) for queue in ("warm", "cold")}
     gate.touch()
     relief = cluster.worker(queues=["orphan", "warm", "cold"]).ready()
@@ -118,14 +118,15 @@ def _await_begun(cluster: Cluster, run: Run) -> None:
     eventually(lambda: cluster.effects.of(run.id), 15.0, why="it was not begun")
 
 
-def _end(nodes: dict[str, Node]) -> None:
+def _end(cluster: Cluster, nodes: dict[str, Node]) -> None:
     """Each in its own way; only their main processes are told."""
     for queue in ("orphan", "warm", "cold"):
         nodes[queue].is_wanted = False
     os.kill(nodes["orphan"].pid, signal.SIGKILL)
     os.kill(nodes["warm"].pid, signal.SIGTERM)
     os.kill(nodes["cold"].pid, signal.SIGTERM)
-    nodes["cold"].process.wait_for("Warm shutdown", 10.0)
+    if cluster.kind == "celery":
+        nodes["cold"].process.wait_for("Warm shutdown", 10.0)
     os.kill(nodes["cold"].pid, signal.SIGQUIT)
 
 

@@ -76,6 +76,6 @@ def play(given: Namespace) -> int:
 
 def part(cluster: Cluster, report: Report, name: str) -> None:
     """One part, and what must be so of the whole cluster after it."""
-    {**PARTS, **SINGLE}[name](cluster, report)
     with report.scenario(f"after {name}", wants_hit=False) as row:
+        {**PARTS, **SINGLE}[name](cluster, report)
         row.judge(checks.of_cluster(cluster))

@@ -116,6 +116,8 @@ class _Clock:
             seconds = int((windows[-1] - windows[0]).total_seconds()) + 1
             row.expect(seconds == len(windows), f"{seconds} windows were due, {len(windows)} were opened")
         self._cluster.retire([node for node in (self.beat, self.worker) if node is not None])
+        for run in self._cluster.squidie.list_runs(workflow="Ticking", open=True).runs:
+            self._cluster.squidie.cancel(run.id, reason="nobody serves the windows any more")
 
     def _windows(self) -> Sequence[Any]:
         return [row.due for row in self._cluster.read(WINDOWS)]
