@@ -18,7 +18,6 @@ from squidie.errors import DeadLetterNotFound, InvalidTransition, KeyReused
 from squidie.journal import dead, finding, receipts
 
 if TYPE_CHECKING:
-
     from sqlalchemy import Connection
 
     from squidie.decide.commands import Requeue
