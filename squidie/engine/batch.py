@@ -168,7 +168,7 @@ class Batch:
             elif isinstance(fact, TERMINAL):
                 verdict.opened.clear()
             for opening in fact.opens:
-                row = open_row(run_id, spec, opening)
+                row = open_row(run_id, spec, opening, verdict.run.partition if verdict.run else None)
                 row = self._handover.take(row, self.now) if self._handover else row
                 rows[row.key] = row
                 verdict.opened.append(row)
