@@ -237,7 +237,7 @@ create table limits (  -- of a name, or under it the state for one value at its 
     set_at timestamptz,
     tokens double precision,  -- of a rate, when it was last taken from; null is a full bucket
     taken_at timestamptz,
-    constraint limits_declared check ((n is null) = (key <> name))
+    constraint limits_declared check ((n is not null) = (key = name))
 );
 
 create table queues (  -- those that somebody has paused
