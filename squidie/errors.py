@@ -211,14 +211,6 @@ class ScheduleNotFound(NotFound):
         )
 
 
-class QueueNotFound(NotFound):
-    """Nobody knows a queue by that name: no workflow here, no worker, and nothing lies in it. `details`: `queue`."""
-
-    def __init__(self, queue: str) -> None:
-        hint = "workflows that are declared here, living workers and open work know their queues"
-        super().__init__(f"there is no queue named {queue!r}", hint=hint, details={"queue": queue})
-
-
 class DeadLetterNotFound(NotFound):
     """No attempt of that step was given up. `details`: `run_id`, `step`."""
 

@@ -283,7 +283,8 @@ create index workers_seen on workers (seen_at) where left_at is null;
 
 DOWN = """
 drop function retire(uuid, interval);
-drop table workers, operations, queues, limits, schedule_changes, schedules, retired, receipts, dead_letters, attempts, facts, runs, definitions;
+drop table workers, operations, queues, limits;
+drop table schedule_changes, schedules, retired, receipts, dead_letters, attempts, facts, runs, definitions;
 drop function tell_schedules();
 drop function refuse_change();
 drop function clock();

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import msgspec
 
     from squidie.history.run import Run
-    from squidie.workflow.spec import Limit, Rate, Spec
+    from squidie.workflow.options import Limit, Rate
+    from squidie.workflow.spec import Spec
 
 
 class Just(NamedTuple):

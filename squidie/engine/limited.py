@@ -1,4 +1,4 @@
-"""Claims on queues where something is under a limit or a rate: look which have room, take their rows, look again, claim.
+"""Claims where something is under a limit or a rate: look which have room, take their rows, look again, claim.
 
 The second look is a statement of its own, behind the locks: it sees every claim that was made under them. Nobody waits
 here. A limit that somebody else is just claiming under is passed over, and he rings if it lets more pass.

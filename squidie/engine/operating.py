@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from squidie.workflow.durations import seconds
 from squidie.workflow.limits import declared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
     from sqlalchemy import Connection
 
@@ -60,7 +60,8 @@ def pause(parts: Parts, queue: str, reason: str, actor: Any, key: str | None) ->
             found = queues.paused(parts.journal, connection, name)
         return found or Pause(queue=name, since=None, by=actor, reason=why)
 
-    return _changed(parts, QUEUE, name, by, change)
+    paused: Pause = _changed(parts, QUEUE, name, by, change)
+    return paused
 
 
 def resume(parts: Parts, queue: str, reason: str | None, actor: Any, key: str | None) -> None:
@@ -87,7 +88,8 @@ def set_limit(parts: Parts, name: str, said: Mapping[str, Any], reason: str | No
         raise InvalidArgument("name", "is the name of a limit")
     numbers = _numbers(said)
     actor, key = who
-    by = _receipt("set" if any(value is not None for value in numbers.values()) else "unset", numbers, actor, reason, key)
+    verb = "unset" if set(numbers.values()) == {None} else "set"
+    by = _receipt(verb, numbers, actor, reason, key)
     waiting: list[str] = []
 
     def change(connection: Connection, *, is_repeated: bool) -> LimitState:
@@ -156,14 +158,8 @@ def _receipt(verb: str, asked: Mapping[str, Any], actor: Any, reason: str | None
 
 
 def _changed(parts: Parts, subject: str, name: str, by: Receipt, change: Callable[..., Any]) -> Any:
-    with _audited(by, subject):
-        return persist(lambda: _once(parts, subject, name, by, change), None)
-
-
-@contextmanager
-def _audited(by: Receipt, subject: str) -> Iterator[None]:
     with audited(f"{by.verb}_{subject}", None, by.actor):
-        yield
+        return persist(lambda: _once(parts, subject, name, by, change), None)
 
 
 def _once(parts: Parts, subject: str, name: str, by: Receipt, change: Callable[..., Any]) -> Any:

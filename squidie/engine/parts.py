@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from squidie.decide.commands import Limits
 from squidie.engine.bells import Bells
-from squidie.engine.fairness import Rounds
 from squidie.engine.failures import Masking
+from squidie.engine.fairness import Rounds
 from squidie.engine.lease import Renewer
 from squidie.engine.limited import Limited
 from squidie.engine.pace import Pace

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from squidie.journal.store import Journal
-    from squidie.workflow.spec import Limit, Rate
+    from squidie.workflow.options import Limit, Rate
 
 DECLARE = """
 insert into {s}.limits as l (key, name, kind, n, per, burst)

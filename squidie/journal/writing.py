@@ -89,7 +89,8 @@ with gone as (
     insert into {{s}}.attempts ({_ATTEMPT_COLUMNS}) select {_UNLESS_PAUSED} from {_OPENED}
     left join {{s}}.queues p on p.queue = o.queue
 )
-select (select count(*) from gone) as gone, (select count(*) from freed) as freed, (select count(*) from heads) as heads,
+select (select count(*) from gone) as gone, (select count(*) from freed) as freed,
+    (select count(*) from heads) as heads,
     (select array_agg(p.queue) from {{s}}.queues p where p.queue = any(:o_queue)) as paused
 """
 """Facts, heads and open work of a batch of commands, each fenced by what was locked.

@@ -63,6 +63,8 @@ class Operating(Door):
         """Every limit and rate that the journal knows, by name."""
         return operating.limit_states(self._parts)
 
-    def _set_limit(self, name: str, said: dict[str, Any], reason: str | None, actor: Any, key: str | None) -> LimitState:
+    def _set_limit(
+        self, name: str, said: dict[str, Any], reason: str | None, actor: Any, key: str | None
+    ) -> LimitState:
         found: LimitState = operating.set_limit(self._parts, name, said, reason, (actor, key))
         return found

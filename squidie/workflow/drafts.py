@@ -17,6 +17,9 @@ from squidie.workflow.spec import Lapse, NodeKind, OnStuck, Overdue
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from squidie.workflow.options import Limit as PlainLimit
+    from squidie.workflow.options import Rate as PlainRate
+
     Source = str | Sequence[str | int]
 
 
@@ -31,8 +34,8 @@ def step(
     deadline: spec.Deadline | Duration | None = None,
     queue: str | None = None,
     priority: int | None = None,
-    limit: spec.Limit | None = None,
-    rate: spec.Rate | None = None,
+    limit: PlainLimit | None = None,
+    rate: PlainRate | None = None,
     compensate: Callable[..., Any] | Compensate | None = None,
     irreversible: bool = False,
     replayable: bool = True,

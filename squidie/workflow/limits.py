@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from squidie.workflow import spec
+from squidie.workflow import options
 from squidie.workflow.durations import Duration, lenient
 from squidie.workflow.mapping import parse_path
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from squidie.workflow.mapping import Path
+    from squidie.workflow.spec import Node, Spec
 
 LONGEST_KEY = 255
 """Characters of a key."""
@@ -34,13 +35,13 @@ NO_KEYS = Keys()
 
 def Limit(  # noqa: N802 - reads as the class that it makes
     name: str, n: int, *, by: str | Sequence[str | int] | None = None
-) -> spec.Limit:
+) -> options.Limit:
     """At most `n` claims at once of all the steps that name this limit, over all runs, queues and workers.
 
     A slot is a live lease: it is free when the step has ended, or when its worker has died and the lease is over.
     With `by` (a path: `"payload.tenant"`) each value that is found there has `n` slots of its own.
     """
-    return spec.Limit(name=name, n=n, by=_by(by))
+    return options.Limit(name=name, n=n, by=_by(by))
 
 
 def Rate(  # noqa: N802 - likewise
@@ -50,13 +51,13 @@ def Rate(  # noqa: N802 - likewise
     per: Duration,
     burst: int | None = None,
     by: str | Sequence[str | int] | None = None,
-) -> spec.Rate:
+) -> options.Rate:
     """At most `n` claims `per` duration (`"1m"`, seconds, a `timedelta`) of all the steps that name this rate.
 
     `burst` of them, `n` if nothing is said, may come at once; then one each `per / n`. Every claim takes a token, also
     that of a retry. With `by` (a path) each value that is found there has a rate of its own.
     """
-    return spec.Rate(name=name, n=n, per=lenient(per), burst=burst, by=_by(by))
+    return options.Rate(name=name, n=n, per=lenient(per), burst=burst, by=_by(by))
 
 
 def _by(path: Any) -> Any:
@@ -67,7 +68,7 @@ def _by(path: Any) -> Any:
         return path
 
 
-def with_path(node: spec.Node, change: Callable[[Path], str]) -> spec.Node:
+def with_path(node: Node, change: Callable[[Path], str]) -> Node:
     """The node with the paths of its limits changed; text that is no path stays."""
     for option in ("limit", "rate"):
         part = getattr(node, option)
@@ -80,10 +81,10 @@ def with_path(node: spec.Node, change: Callable[[Path], str]) -> spec.Node:
     return node
 
 
-def key(part: spec.Limit | spec.Rate, value: Any) -> str:
+def key(part: options.Limit | options.Rate, value: Any) -> str:
     """The key for a value at the path. Raises `ValueError` for what is no text, number or boolean, or is too long."""
     if not isinstance(value, str | int | float):
-        raise ValueError(f"{part.by} is no text, number or boolean to tell one from another by")
+        raise ValueError(f"{part.by} is no text, number or boolean to tell one from another by")  # noqa: TRY004 - of a run
     told = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     found = f"{part.name}:{told}"
     if len(found) > LONGEST_KEY:
@@ -91,14 +92,14 @@ def key(part: spec.Limit | spec.Rate, value: Any) -> str:
     return found
 
 
-def declared(graph: spec.Spec) -> tuple[spec.Limit | spec.Rate, ...]:
+def declared(graph: Spec) -> tuple[options.Limit | options.Rate, ...]:
     """Every limit and rate that a graph names, each once."""
     found = {part.name: part for node in graph.nodes for part in (node.limit, node.rate) if part is not None}
     return tuple(found.values())
 
 
-def numbers(part: spec.Limit | spec.Rate) -> tuple[Any, ...]:
+def numbers(part: options.Limit | options.Rate) -> tuple[Any, ...]:
     """What must be the same wherever the name stands; the path need not be."""
-    if isinstance(part, spec.Limit):
+    if isinstance(part, options.Limit):
         return ("limit", part.n)
     return ("rate", part.n, part.per, part.burst if part.burst is not None else part.n)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from squidie.workflow.options import (
-    OPERATORS,
     POLICIES,
     Compensate,
     Condition,
@@ -53,7 +52,6 @@ __all__ = [
     "END",
     "LOG_ACTION",
     "MANUAL",
-    "OPERATORS",
     "POLICIES",
     "RUNS_CODE",
     "UNDO",
@@ -68,7 +66,6 @@ __all__ = [
     "GiveUp",
     "Lapse",
     "Level",
-    "Limit",
     "Node",
     "NodeKind",
     "OnCancel",
@@ -77,7 +74,6 @@ __all__ = [
     "Overdue",
     "Overlap",
     "PayloadField",
-    "Rate",
     "Recovery",
     "Retry",
     "Spec",

@@ -141,7 +141,8 @@ def test_a_paused_queue_is_not_claimed_from_and_what_is_claimed_settles(squidie,
     squidie.resume_queue("default", actor="bo")
     assert bells.rung == ["default"]
     assert claim(squidie) != []
-    said = query(squidie, "select verb, receipt->>'actor' as actor, receipt->>'comment' as why from {s}.operations order by id")
+    columns = "verb, receipt->>'actor' as actor, receipt->>'comment' as why"
+    said = query(squidie, f"select {columns} from {{s}}.operations order by id")
     assert [tuple(row) for row in said] == [("pause", "ada", "the bank is down"), ("resume", "bo", None)]
 
 

@@ -209,7 +209,8 @@ def test_successors_under_a_limit_are_not_handed_over(squidie):
     """18.15: they are claimed like everything else under it."""
     run = squidie.start(NarrowChain)
     seen = []
-    HOOKS["s1"] = lambda ctx: seen.append(scalar(squidie, "select count(*) from {s}.attempts where claim_id is not null"))
+    held = "select count(*) from {s}.attempts where claim_id is not null"
+    HOOKS["s1"] = lambda _ctx: seen.append(scalar(squidie, held))
 
     work_off(squidie)
 
@@ -263,7 +264,8 @@ def test_a_limit_that_is_set_holds_at_once(squidie, bells):
     assert claimed_in_all(squidie) == []
     assert squidie.unset_limit("gateway").n == 2
     assert claimed_in_all(squidie) == []  # two are held still
-    assert [row.verb for row in query(squidie, "select verb from {s}.operations order by id")] == ["set", "set", "unset"]
+    verbs = [row.verb for row in query(squidie, "select verb from {s}.operations order by id")]
+    assert verbs == ["set", "set", "unset"]
 
 
 def test_a_rate_that_is_set_holds_at_once(squidie, clock):
@@ -302,3 +304,30 @@ def test_what_an_operator_has_set_outlives_a_deploy(squidie, make):
     later.start(Narrow)
 
     assert (later.limits()[0].n, later.limits()[0].declared) == (7, {"n": 2})
+
+
+# ---------------------------------------------------------------- what people see
+def test_what_waits_for_a_slot_a_token_or_a_resume_is_shown_so(squidie, clock):
+    """13.6: rows 13, 21 and 22; nobody is told that it starts when a worker is free."""
+    clock(NOON)
+    squidie.start_many(Narrow, [{}, {}])
+    squidie.start_many(Rated, [{}, {}])
+    claimed_in_all(squidie)
+    full, spent = squidie.start(Narrow), squidie.start(Rated)
+    plain = squidie.start(Plain)
+
+    assert seen(squidie, full) == ("concurrency_limited", "queued", "limit gateway is full")
+    assert seen(squidie, spent) == ("rate_limited", "queued", "rate api is used up")
+    assert seen(squidie, plain) == ("queued", "queued", "due on default")
+    clock(NOON + AFTER_LEASE)
+    assert [seen(squidie, run)[0] for run in (full, spent)] == ["queued", "queued"]
+    squidie.pause_queue("default", reason="x")
+    assert seen(squidie, plain) == ("queue_paused", "stalled", "queue default is paused")
+
+
+def seen(squidie, run):
+    """The reason and the state of the run's only step, and the words of the list."""
+    (step,) = run.snapshot().steps
+    (row,) = [row for row in squidie.list_runs(limit=50).runs if row.id == run.id]
+    assert row.state is step.state
+    return step.reason, step.state, row.where.partition(" · ")[2]

@@ -99,6 +99,27 @@ def test_a_claim_leaps_over_lanes_that_it_cannot_use(crowded, before, most_touch
     assert 5 <= touched(nodes) <= most_touched
 
 
+def test_three_hundred_thousand_rows_in_front_hide_nothing(squidie):
+    """B11: undue ones and limited ones of priority 0, and one that is due of 200: it costs a few steps in the index."""
+    fill = """
+    insert into squidie.attempts (run_id, step, attempt, action, queue, priority, due_at, limit_key)
+    select gen_random_uuid(), 'only', 1, 'a:b', 'default', case when n = 1 then 200 else 0 end,
+        now() + case when n % 2 = 0 then interval '1 hour' else interval '-1 s' end,
+        case when n > 1 and n % 2 = 1 then 'full' else '' end
+    from generate_series(1, 300001) n
+    """
+    with squidie.engine.connect() as connection:
+        connection.execute(text(fill))
+        connection.execute(text("analyze squidie.attempts"))
+
+        nodes = plan(squidie, connection, claims.CLAIM, CLAIM | {"surveyed": True})
+        connection.rollback()
+
+    assert_in_the_index(nodes)
+    assert [node["Actual Rows"] for node in nodes if node["Node Type"] == "LockRows"] == [1]
+    assert touched(nodes) <= 30
+
+
 def test_the_look_for_limits_leaps_from_one_to_the_next(crowded):
     """18.14: two limits with 20,000 rows."""
     squidie, connection = crowded

@@ -24,21 +24,21 @@ def of_tenant(ctx, tenant):
 class Narrow(Workflow):
     """Two at once, over all runs."""
 
-    triggers = [manual("go")]
+    triggers = (manual("go"),)
     narrow = step(work, limit=Limit("gateway", 2))
 
 
 class NarrowElsewhere(Workflow):
     """The same limit on another queue."""
 
-    triggers = [manual("go")]
+    triggers = (manual("go"),)
     far = step(other, limit=Limit("gateway", 2), queue="far")
 
 
 class NarrowChain(Workflow):
     """Ten steps under one limit of two."""
 
-    triggers = [manual("go")]
+    triggers = (manual("go"),)
     s0 = step(work, limit=Limit("chain", 2))
     s1 = step(work, limit=Limit("chain", 2))
     s2 = step(work, limit=Limit("chain", 2))
@@ -55,21 +55,21 @@ class NarrowChain(Workflow):
 class Tenants(Workflow):
     """One at a time of each tenant."""
 
-    triggers = [manual("go")]
+    triggers = (manual("go"),)
     each = step(of_tenant, limit=Limit("tenant", 1, by="payload.tenant"))
 
 
 class Rated(Workflow):
     """Two at once, then one each thirty seconds."""
 
-    triggers = [manual("go")]
+    triggers = (manual("go"),)
     rated = step(work, rate=Rate("api", 2, per="1m"))
 
 
 class Plain(Workflow):
     """Under no limit."""
 
-    triggers = [manual("go")]
+    triggers = (manual("go"),)
     plain = step(other)
 
 

@@ -8,12 +8,13 @@ from squidie.workflow.checks import places
 from squidie.workflow.checks.options import LONGER_THAN_ZERO, lasts
 from squidie.workflow.issues import QUEUE, QUEUE_RULE, Issue
 from squidie.workflow.limits import numbers
-from squidie.workflow.spec import Rate
+from squidie.workflow.options import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from squidie.workflow.spec import Limit, Node, Spec
+    from squidie.workflow.options import Limit
+    from squidie.workflow.spec import Node, Spec
 
 CODE = "invalid_limit"
 MOST = 1_000_000

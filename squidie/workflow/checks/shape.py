@@ -17,6 +17,7 @@ import msgspec
 
 from squidie.workflow.durations import seconds
 from squidie.workflow.issues import NAME, Issue
+from squidie.workflow.options import Limit, Rate
 from squidie.workflow.spec import (
     LOG_ACTION,
     Compensate,
@@ -24,12 +25,10 @@ from squidie.workflow.spec import (
     Deadline,
     Edge,
     Escalation,
-    Limit,
     Node,
     NodeKind,
     Outcome,
     PayloadField,
-    Rate,
     Retry,
     Spec,
     Trigger,

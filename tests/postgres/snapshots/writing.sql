@@ -49,5 +49,5 @@ with gone as (
         :o_partition, :o_limit, :o_rate, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o(run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, claim_id, token_hash, owner, claimed_at, lease_until)
     left join {s}.queues p on p.queue = o.queue
 )
-select (select count(*) from gone) as gone, (select count(*) from freed) as freed, (select count(*) from heads) as heads,
-    (select array_agg(p.queue) from {s}.queues p where p.queue = any(:o_queue)) as paused;
+select (select count(*) from gone) as gone, (select count(*) from freed) as freed,
+    (select count(*) from heads) as heads, (select array_agg(p.queue) from {s}.queues p where p.queue = any(:o_queue)) as paused;
