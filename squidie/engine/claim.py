@@ -37,7 +37,7 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
     """Claim from one queue: the work, and whether more was due than was taken.
 
     What was taken alone is looked at once more right before it is called; a batch is looked at here, since its commit
-    may not have waited for the disk. Where the answer is lost, the claims are found by the token that was drawn for them.
+    may not have waited for the disk. Where the answer is lost, the claims are found by the token drawn for them.
     """
     by = Claimant(
         served=parts.served,

@@ -35,12 +35,6 @@ where a.claim_id is not null and a.lease_until <= {s}.clock() order by a.lease_u
 select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key from {s}.attempts a
 where a.claim_id is not null and a.owner = :owner order by a.run_id, a.step limit :most;
 
--- UNDER_TOKEN
-select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, r.definition, r.fold, r.state::text as state from {s}.attempts a
-join {s}.runs r on r.run_id = a.run_id
-where a.claim_id is not null and a.owner = :owner and a.token_hash = :token_hash
-order by a.priority, a.due_at, a.run_id, a.step;
-
 -- TIMERS
 select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key from {s}.attempts a where a.kind = 'timer' and a.due_at <= {s}.clock() order by a.due_at limit :most;
 

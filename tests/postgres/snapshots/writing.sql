@@ -50,4 +50,5 @@ with gone as (
     left join {s}.queues p on p.queue = o.queue
 )
 select (select count(*) from gone) as gone, (select count(*) from freed) as freed,
-    (select count(*) from heads) as heads, (select array_agg(p.queue) from {s}.queues p where p.queue = any(:o_queue)) as paused;
+    (select count(*) from heads) as heads,
+    (select array_agg(p.queue) from {s}.queues p where p.queue = any(:o_queue)) as paused;
