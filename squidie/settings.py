@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Any
 
@@ -11,6 +11,7 @@ from squidie.errors import InvalidConfig
 
 SHORTEST_LEASE = 0.2
 FULL, TYPE_ONLY = "full", "type_only"
+MOST_WEIGHT = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Settings:
     version      what the code is called in the fleet; else SQUIDIE_CODE_VERSION            none
     errors       what is kept of a step's exception: "full", or "type_only" for no message  full
                  and no frames
+    weights      how much of a round a partition gets while several have work; 1 for the rest  none
     secrets      words whose values are masked in recorded errors                           password, token, ...
     """
 
@@ -53,6 +55,7 @@ class Settings:
     step_role: str | None = None
     version: str | None = None
     errors: str = FULL
+    weights: Mapping[str, int] = field(default_factory=dict)
     secrets: tuple[str, ...] = (
         "password",
         "passwd",
@@ -91,6 +94,8 @@ def _problems(settings: Settings) -> list[str]:
         wrong.append(f'settings.errors is neither "{FULL}" nor "{TYPE_ONLY}"')
     if not isinstance(settings.secrets, tuple | list) or not all(each and _is_text(each) for each in settings.secrets):
         wrong.append("settings.secrets is no list of words")
+    if not isinstance(settings.weights, Mapping) or not all(map(_is_weight, settings.weights.values())):
+        wrong.append(f"settings.weights does not map partitions to whole numbers from 1 to {MOST_WEIGHT}")
     return wrong
 
 
@@ -115,6 +120,10 @@ def _is_text(value: object) -> bool:
     return value is None or (isinstance(value, str) and len(value.strip()) > 0 and len(value) <= 255)
 
 
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_WEIGHT
+
+
 def settings_of(given: Settings | Mapping[str, Any] | None) -> Settings:
     """Settings from an object, from a mapping, or the defaults.
 
@@ -126,7 +135,7 @@ def settings_of(given: Settings | Mapping[str, Any] | None) -> Settings:
         return given
     if not isinstance(given, Mapping):
         raise InvalidConfig("settings are a `Settings`, or a mapping of them")
-    known = {field.name for field in fields(Settings)}
+    known = {each.name for each in fields(Settings)}
     unknown = sorted(str(name)[:64] for name in set(given) - known)
     if not unknown:
         return Settings(**given)

@@ -84,6 +84,9 @@ create table attempts (
     due_at timestamptz not null,
     lost smallint not null default 0,
     alone boolean not null default false,
+    partition text collate "C" not null default '',  -- none is ''; like the keys, it is compared by its bytes
+    limit_key text collate "C" not null default '',
+    rate_key text collate "C" not null default '',
     claim_id uuid,
     token_hash bytea,
     owner text,
@@ -92,8 +95,12 @@ create table attempts (
     primary key (run_id, step, attempt, kind),
     constraint attempts_claim check (num_nonnulls(claim_id, token_hash, owner, claimed_at, lease_until) in (0, 5))
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
-create index attempts_due on attempts (queue, priority, due_at, run_id, step)
+create index attempts_due on attempts
+    (queue, limit_key, rate_key, priority, partition, due_at, run_id, step)  -- claims leap from lane to lane in it
     where claim_id is null and kind <> 'timer';
+create index attempts_limited on attempts (limit_key, rate_key, queue, due_at)
+    where claim_id is null and (limit_key <> '' or rate_key <> '');
+create index attempts_slots on attempts (limit_key, lease_until) where claim_id is not null and limit_key <> '';
 create index attempts_timers on attempts (due_at) where kind = 'timer';
 create index attempts_lease on attempts (lease_until) where claim_id is not null;
 
@@ -217,6 +224,44 @@ create unique index schedule_changes_key on schedule_changes (workflow, trigger,
 create trigger schedule_changes_are_insert_only before update or delete or truncate on schedule_changes
     for each statement execute function refuse_change();
 
+create table limits (  -- of a name, or under it the state for one value at its path
+    key text collate "C" primary key,
+    name text not null,
+    kind text not null constraint limits_kind check (kind in ('limit', 'rate')),
+    n integer,  -- as declared; null for a single value, which has its name's
+    per double precision,
+    burst integer,
+    set_n integer check (set_n >= 0),  -- as an operator has set them
+    set_per double precision check (set_per > 0),
+    set_burst integer check (set_burst > 0),
+    set_at timestamptz,
+    tokens double precision,  -- of a rate, when it was last taken from; null is a full bucket
+    taken_at timestamptz,
+    constraint limits_declared check ((n is not null) = (key = name))
+);
+
+create table queues (  -- those that somebody has paused
+    queue text primary key,
+    paused_at timestamptz not null,
+    paused_by json not null,
+    paused_why text not null
+);
+
+create table operations (  -- who has changed a queue or a limit
+    id bigint generated always as identity primary key,
+    subject text not null constraint operations_subject check (subject in ('queue', 'limit')),
+    name text not null,
+    verb text not null,
+    key text,
+    digest text not null,
+    at timestamptz not null,
+    receipt json not null,
+    change json not null
+);
+create unique index operations_key on operations (subject, name, verb, key) where key is not null;
+create trigger operations_are_insert_only before update or delete or truncate on operations
+    for each statement execute function refuse_change();
+
 create table workers (
     owner text primary key,
     host text not null,
@@ -238,7 +283,8 @@ create index workers_seen on workers (seen_at) where left_at is null;
 
 DOWN = """
 drop function retire(uuid, interval);
-drop table workers, schedule_changes, schedules, retired, receipts, dead_letters, attempts, facts, runs, definitions;
+drop table workers, operations, queues, limits;
+drop table schedule_changes, schedules, retired, receipts, dead_letters, attempts, facts, runs, definitions;
 drop function tell_schedules();
 drop function refuse_change();
 drop function clock();

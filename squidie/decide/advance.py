@@ -10,6 +10,7 @@ import msgspec
 from squidie.decide import failing, undo, waits
 from squidie.decide.branching import ok_movement
 from squidie.decide.course import deadline_closing
+from squidie.decide.limiting import Just
 from squidie.history.facts import AttemptCompleted, RunCompleted
 from squidie.history.graph import is_finished
 from squidie.history.run import GOOD, INLINE_SUM
@@ -34,7 +35,7 @@ def complete(course: Course, command: Complete, claim: Claim) -> None:
         undo.complete(course, command, claim)
         return
     (moved, ready), wrong = ok_movement(spec, run, course.large, step, command.output)
-    opens = failing.opened(course, ready)
+    opens = failing.opened(course, ready, Just(step, command.output))
     done = AttemptCompleted(
         step=step,
         attempt=command.attempt,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from squidie.decide import failing
 from squidie.decide.branching import error_movement, ok_movement
+from squidie.decide.limiting import Just
 from squidie.errors import EventMismatch, InvalidTransition, LimitReached
 from squidie.history.bodies import NOTHING_MOVED, ErrorRecord, FailureCode
 from squidie.history.facts import EventBuffered, EventLapsed, EventReceived
@@ -80,7 +81,7 @@ def _receive(
             payload=payload,
             buffered=buffered,
             moved=moved,
-            opens=failing.opened(course, ready),
+            opens=failing.opened(course, ready, Just(step, payload)),
         )
     )
     if wrong is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from squidie.decide import undo
 from squidie.decide.branching import error_movement, ok_movement
+from squidie.decide.limiting import keys_of
 from squidie.decide.ready import openings
 from squidie.history.bodies import NOTHING_MOVED, Disposition, Moved
 from squidie.history.canonical import NULL
@@ -14,6 +16,7 @@ from squidie.workflow.spec import UNDO, GiveUp, OnStuck
 
 if TYPE_CHECKING:
     from squidie.decide.course import Course
+    from squidie.decide.limiting import Just
     from squidie.history.bodies import ErrorRecord, Opening
 
 
@@ -56,10 +59,11 @@ def _of_step(course: Course, step: str, error: ErrorRecord) -> GivenUp:
             return GivenUp(Disposition.FATAL, fatal=error)
 
 
-def opened(course: Course, ready: tuple[str, ...]) -> tuple[Opening, ...]:
-    """The attempts and deadlines that appear with these steps."""
-    run = course.run
-    return openings(course.spec, ready, queue=run.queue, priority=run.priority, due_at=course.now)
+def opened(course: Course, ready: tuple[str, ...], just: Just | None = None) -> tuple[Opening, ...]:
+    """The attempts and deadlines that appear with these steps; `just` brought a result that the run does not hold."""
+    spec, run = course.spec, course.run
+    keys = partial(keys_of, spec, run, course.large, just=just)
+    return openings(spec, ready, queue=run.queue, priority=run.priority, due_at=course.now, keys=keys)
 
 
 def end(course: Course, step: str | None, error: ErrorRecord) -> None:

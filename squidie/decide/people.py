@@ -13,6 +13,7 @@ import msgspec
 from squidie.decide import failing
 from squidie.decide.branching import error_movement, ok_movement
 from squidie.decide.course import timer_closing
+from squidie.decide.limiting import Just
 from squidie.decide.ready import timer
 from squidie.errors import (
     AlreadyResolved,
@@ -202,7 +203,7 @@ def _resolve(
 ) -> tuple[str, ...]:
     movement, wrong = ok_movement(course.spec, course.run, course.large, step, output)
     moved, ready = NOTHING if wrong else movement
-    opens = failing.opened(course, ready)
+    opens = failing.opened(course, ready, Just(step, output))
     course.add(PauseResolved(step=step, decision=decision, output=output, votes=votes, moved=moved, opens=opens))
     if wrong is not None:
         failing.end(course, step, wrong)

@@ -6,16 +6,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from squidie.decide.course import DEADLINE
+from squidie.decide.limiting import keys_of
 from squidie.history.attempts import OpenAttempt
 from squidie.history.bodies import Opening, OpenKind
+from squidie.workflow.limits import NO_KEYS, Keys
 from squidie.workflow.spec import RUNS_CODE, UNDO, Overdue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
     from uuid import UUID
 
-    from squidie.history.run import Run
+    from squidie.decide.course import Course
     from squidie.workflow.spec import Deadline, Spec
 
 
@@ -25,34 +27,53 @@ def entries(spec: Spec) -> tuple[str, ...]:
 
 
 def openings(
-    spec: Spec, steps: Iterable[str], *, queue: str, priority: int, due_at: datetime, attempt: int = 1
+    spec: Spec,
+    steps: Iterable[str],
+    *,
+    queue: str,
+    priority: int,
+    due_at: datetime,
+    keys: Callable[[str], Keys] = lambda _step: NO_KEYS,
 ) -> tuple[Opening, ...]:
     """The first attempts of those of these steps that a worker runs, and the timers of their deadlines.
 
-    Each is on its own queue and with its own priority, or else the run's.
+    Each is on its own queue and with its own priority, or else the run's; `keys` tells under which limits.
     """
     opened: list[Opening] = []
     for step in steps:
         node = spec.by_name[step]
         if node.kind in RUNS_CODE:
-            opened.append(opening(spec, step, attempt, queue=queue, priority=priority, due_at=due_at))
+            opened.append(opening(spec, step, 1, queue=queue, priority=priority, due_at=due_at, keys=keys(step)))
         if node.deadline is not None:
             opened.append(acts_timer(f"{DEADLINE}{step}", node.deadline, queue, due_at))
     return tuple(opened)
 
 
-def opening(spec: Spec, step: str, attempt: int, *, queue: str, priority: int, due_at: datetime) -> Opening:
+def opening(
+    spec: Spec, step: str, attempt: int, *, queue: str, priority: int, due_at: datetime, keys: Keys = NO_KEYS
+) -> Opening:
     """One attempt of one step, made due."""
     node = spec.work[step]
     urgency = node.priority if node.priority is not None else priority
     kind = OpenKind.COMPENSATION if step.startswith(UNDO) else OpenKind.STEP
-    return Opening(step=step, attempt=attempt, queue=node.queue or queue, due_at=due_at, priority=urgency, kind=kind)
+    return Opening(
+        step=step,
+        attempt=attempt,
+        queue=node.queue or queue,
+        due_at=due_at,
+        priority=urgency,
+        kind=kind,
+        limit=keys.limit,
+        rate=keys.rate,
+    )
 
 
-def reopening(spec: Spec, run: Run, step: str, due_at: datetime) -> Opening:
+def reopening(course: Course, step: str, due_at: datetime) -> Opening:
     """The next attempt of a step that has had one."""
+    run, spec = course.run, course.spec
+    keys = keys_of(spec, run, course.large, step)
     attempt = run.nodes[step].attempt + 1
-    return opening(spec, step, attempt, queue=run.queue, priority=run.priority, due_at=due_at)
+    return opening(spec, step, attempt, queue=run.queue, priority=run.priority, due_at=due_at, keys=keys)
 
 
 def timer(step: str, *, queue: str, due_at: datetime, attempt: int = 1) -> Opening:
@@ -67,8 +88,8 @@ def acts_timer(step: str, deadline: Deadline, queue: str, since: datetime) -> Op
     return timer(step, queue=queue, due_at=since + timedelta(seconds=seconds))
 
 
-def row(run_id: UUID, spec: Spec, opened: Opening) -> OpenAttempt:
-    """The row that appears with an opening."""
+def row(run_id: UUID, spec: Spec, opened: Opening, partition: str | None = None) -> OpenAttempt:
+    """The row that appears with an opening in a run of this partition."""
     is_timer = opened.kind is OpenKind.TIMER
     node = None if is_timer else spec.work[opened.step]
     return OpenAttempt(
@@ -81,4 +102,7 @@ def row(run_id: UUID, spec: Spec, opened: Opening) -> OpenAttempt:
         due_at=opened.due_at,
         alone=node is not None and node.goes_alone,
         kind=opened.kind,
+        partition=partition or "",
+        limit=opened.limit,
+        rate=opened.rate,
     )

@@ -53,7 +53,7 @@ def fail(course: Course, command: Fail, claim: Claim) -> None:
         give_up(course, fact)
         return
     due_at = course.now + timedelta(seconds=again)
-    opens = (reopening(course.spec, course.run, command.step, due_at),)
+    opens = (reopening(course, command.step, due_at),)
     course.last(msgspec.structs.replace(fact, opens=opens))
 
 

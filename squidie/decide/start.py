@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from squidie.decide.advance import proceed
 from squidie.decide.commands import Limits, Situation
-from squidie.decide.course import DEADLINE, RUN_SCOPE, Course
+from squidie.decide.course import DEADLINE, RUN_SCOPE, Course, brought
+from squidie.decide.limiting import keys_of
 from squidie.decide.ready import acts_timer, entries, openings
 from squidie.history.bodies import NOTHING_MOVED, Opening
 from squidie.history.facts import Fact, RunStarted
+from squidie.history.fold import fold
 from squidie.history.run import Run
 from squidie.workflow.spec import RUNS_CODE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from squidie.decide.commands import Start
+    from squidie.workflow.limits import Keys
+    from squidie.workflow.spec import Spec
 
 
 def start(command: Start, now: datetime, limits: Limits | None = None) -> tuple[Fact, ...]:
@@ -39,7 +47,7 @@ def start(command: Start, now: datetime, limits: Limits | None = None) -> tuple[
 
 def _started(command: Start, steps: tuple[str, ...], now: datetime, due_at: datetime) -> RunStarted:
     fork, spec = command.fork, command.spec
-    return RunStarted(
+    started = RunStarted(
         by=command.by,
         workflow=spec.name,
         version=spec.version,
@@ -57,9 +65,17 @@ def _started(command: Start, steps: tuple[str, ...], now: datetime, due_at: date
         forked_from=fork.origin if fork is not None else None,
         carried=fork.carried if fork is not None else (),
         moved=fork.moved if fork is not None else NOTHING_MOVED,
-        opens=openings(spec, steps, queue=command.queue, priority=command.priority, due_at=due_at)
-        + _deadline(command, now),
     )
+    keys = _keys(spec, started, steps, now)
+    opens = openings(spec, steps, queue=command.queue, priority=command.priority, due_at=due_at, keys=keys)
+    return msgspec.structs.replace(started, opens=opens + _deadline(command, now))
+
+
+def _keys(spec: Spec, started: RunStarted, steps: tuple[str, ...], now: datetime) -> Callable[[str], Keys]:
+    """Under which limits the first steps are: they may read the payload, and what was carried over."""
+    if not any(spec.by_name[step].asked for step in steps):
+        return partial(keys_of, spec, Run(), {})
+    return partial(keys_of, spec, fold([(now, started)]), brought(started))
 
 
 def _deadline(command: Start, now: datetime) -> tuple[Opening, ...]:

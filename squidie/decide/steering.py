@@ -30,7 +30,7 @@ def hasten(course: Course, command: Hasten) -> None:
 def requeue(course: Course, command: Requeue) -> None:
     """The next attempt of a parked step, with a budget and a deadline as fresh as the first one's."""
     _parked(course, command.run_id, command.step)
-    opens = [reopening(course.spec, course.run, command.step, course.now)]
+    opens = [reopening(course, command.step, course.now)]
     deadline = course.spec.work[command.step].deadline
     if deadline is not None:
         opens.append(acts_timer(f"{DEADLINE}{command.step}", deadline, course.run.queue, course.now))

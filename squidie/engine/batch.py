@@ -44,7 +44,8 @@ LEFT_A_LETTER = (Disposition.FATAL, Disposition.PARKED)
 class Verdict:
     """What became of one command: its facts, or why not.
 
-    `busy` means that its run is held by somebody else and nothing was tried.
+    `busy` means that its run is held by somebody else and nothing was tried. `freed`: the queues on which something is
+    due that may have waited for a slot which is free now.
     """
 
     command: Command
@@ -55,6 +56,7 @@ class Verdict:
     definition: str = ""
     opened: list[OpenAttempt] = field(default_factory=list)
     created: bool = True
+    freed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -71,8 +73,8 @@ class Handover:
     claim_ids: Iterator[UUID]
 
     def take(self, row: OpenAttempt, now: datetime) -> OpenAttempt:
-        """The row under our lease, or as it was."""
-        if row.due_at > now or not self.accepts(row):
+        """The row under our lease, or as it was. What is under a limit is claimed as everything else under it is."""
+        if row.due_at > now or row.is_limited or not self.accepts(row):
             return row
         return row.held(
             Lease(next(self.claim_ids), self.token_hash, self.owner, now, now + timedelta(seconds=self.lease))
@@ -103,6 +105,7 @@ class Batch:
         self._handover = handover
         self._touched: dict[UUID, int] = {}
         self._brought: dict[UUID, dict[str, msgspec.Raw]] = {}
+        self.slots: set[str] = set()
 
     def judge(self, command: OnRun, spec: Spec, large: Mapping[str, msgspec.Raw]) -> Verdict:
         """Decide one command. A refusal, or a fault of its own, changes nothing and is its verdict.
@@ -139,6 +142,8 @@ class Batch:
         rows_now = {key: row for rows in self._rows.values() for key, row in rows.items()}
         for key, row in self._before.items():
             after = rows_now.get(key)
+            if row.limit and row.lease is not None and after is not row:
+                self.slots.add(row.limit)
             if after is None:
                 self.changes.add_gone(row)
             elif after is not row:
@@ -168,7 +173,7 @@ class Batch:
             elif isinstance(fact, TERMINAL):
                 verdict.opened.clear()
             for opening in fact.opens:
-                row = open_row(run_id, spec, opening)
+                row = open_row(run_id, spec, opening, verdict.run.partition if verdict.run else None)
                 row = self._handover.take(row, self.now) if self._handover else row
                 rows[row.key] = row
                 verdict.opened.append(row)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from squidie import failpoints
-from squidie.engine import ids
+from squidie.engine import ids, limited
 from squidie.engine.lease import Holding
 from squidie.engine.tally import Met
 from squidie.errors import JournalUnavailable
-from squidie.journal import attempts
+from squidie.journal import attempts, claims
+from squidie.journal.claims import Batch, Claimant
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from sqlalchemy import Connection
 
     from squidie.engine.batch import Verdict
     from squidie.engine.parts import Parts
@@ -33,21 +36,26 @@ class Work:
 def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
     """Claim from one queue: the work, and whether more was due than was taken.
 
-    One statement, one commit, nothing locked afterwards.
-
     What was taken alone is looked at once more right before it is called (`still_ours`), a batch here: the commit of
-    short steps' claims does not wait for the disk. Where the answer is lost, the claims are found by the token that
-    was drawn for them.
+    short steps' claims may not have waited for the disk. Where the answer is lost, the claims are found by the token
+    that was drawn for them.
     """
-    token_hash = ids.token_hash()
+    by = Claimant(
+        served=parts.served,
+        short=parts.pace.short,
+        owner=ids.owner(),
+        token_hash=ids.token_hash(),
+        lease=parts.settings.lease,
+        weights=parts.settings.weights,
+    )
     try:
-        taken, held = _take(parts, queue, most, token_hash)
+        taken, held = take(parts, queue, most, by)
     except JournalUnavailable:
         with parts.journal.reading() as connection:
-            found = attempts.under_token(parts.journal, connection, ids.owner(), token_hash)
+            found = claims.under_token(parts.journal, connection, by.owner, by.token_hash)
         if not found:
             raise
-        taken = attempts.Batch(tuple(found), left=True)
+        taken = Batch(tuple(found), left=True)
         held = {claimed.row.lease.claim_id for claimed in found if claimed.row.lease}
     work = [
         Work(Holding(c.row, is_seen=held is not None), c.run, c.definition)
@@ -67,27 +75,29 @@ def still_ours(parts: Parts, holding: Holding) -> bool:
     return holding.is_seen
 
 
-def _take(parts: Parts, queue: str, most: int, token_hash: bytes) -> tuple[attempts.Batch, set[UUID] | None]:
-    """What was claimed, and which of it is still held; None for what was taken alone: that is not known yet."""
+def take(parts: Parts, queue: str, most: int, by: Claimant) -> tuple[Batch, set[UUID] | None]:
+    """Claim, by whoever it is, and look at a batch: the claims that still stand. None for what was taken alone.
+
+    One statement and one commit, nothing locked afterwards, unless something is under a limit.
+    """
     with parts.journal.reading() as connection:
         failpoints.hit("claim.before_commit")
-        taken = attempts.claim(
-            parts.journal,
-            connection,
-            queue,
-            served=parts.served,
-            short=parts.pace.short,
-            most=most,
-            owner=ids.owner(),
-            token_hash=token_hash,
-            lease=parts.settings.lease,
-        )
-        rows = [claimed.row for claimed in taken.claims]
-        if rows:
-            failpoints.hit("claim.committed")
-        if len(rows) <= 1:
-            return taken, None
-        return taken, attempts.still_held(parts.journal, connection, rows)
+        if queue not in parts.limited.queues:
+            taken = claims.claim(parts.journal, connection, queue, most, by, parts.rounds.turns(queue))
+            if not taken.stands:
+                return taken, _looked_at(parts, connection, queue, taken)
+            parts.limited.queues.add(queue)
+    taken = limited.claim(parts, queue, most, by)
+    with parts.journal.reading() as connection:
+        return taken, _looked_at(parts, connection, queue, taken)
+
+
+def _looked_at(parts: Parts, connection: Connection, queue: str, taken: Batch) -> set[UUID] | None:
+    rows = [claimed.row for claimed in taken.claims]
+    parts.rounds.served(queue, rows)
+    if rows:
+        failpoints.hit("claim.committed")
+    return attempts.still_held(parts.journal, connection, rows) if len(rows) > 1 else None
 
 
 def handed_over(parts: Parts, verdicts: list[Verdict]) -> list[Work]:

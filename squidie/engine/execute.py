@@ -14,7 +14,7 @@ from squidie import failpoints
 from squidie.decide.commands import Complete, Release
 from squidie.engine import outcomes
 from squidie.engine.claim import still_ours
-from squidie.engine.inputs import Roots, context
+from squidie.engine.inputs import Roots, check_limits, context
 from squidie.engine.interrupting import Guard, may_end_process
 from squidie.errors import Unavailable
 from squidie.history.canonical import NULL, canonical
@@ -116,6 +116,7 @@ def _bound(attempt: _Attempt, spec: Spec, transaction: StepTransaction | None) -
     roots = Roots(parts, holding.row.run_id, run, spec, node.name)
     if "ctx" in node.input.values():
         roots["ctx"] = context(holding, run, node, roots, transaction.session if transaction else None)
+    check_limits(node, holding.row, roots)
     given = compile_input(node)(roots)
     if (why := action.misfit(given)) is not None:
         raise Misfit(why)

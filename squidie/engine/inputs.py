@@ -24,6 +24,7 @@ from squidie.history.facts import (
 )
 from squidie.history.run import GOOD, NodeStatus
 from squidie.journal import facts
+from squidie.workflow.limits import key
 from squidie.workflow.mapping import MissingPath, lookup, parse_path
 from squidie.workflow.spec import UNDO, Outcome
 from squidie.workflow.steps import StepContext
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from squidie.engine.lease import Holding
     from squidie.engine.parts import Parts
+    from squidie.history.attempts import OpenAttempt
     from squidie.history.facts import Fact
     from squidie.history.run import NodeRun, Run
     from squidie.workflow.spec import Node, Spec
@@ -180,6 +182,13 @@ def arguments(node: Node, roots: Roots) -> dict[str, Any]:
             if not path.optional:
                 raise
     return found
+
+
+def check_limits(node: Node, row: OpenAttempt, roots: Roots) -> None:
+    """Raise what is wrong with the path of a limit, if the attempt could not be put under it when it was opened."""
+    for name, part, found in (("limit", node.limit, row.limit), ("rate", node.rate, row.rate)):
+        if part is not None and not found and part.by is not None:
+            key(part, lookup(parse_path(part.by), roots, parameter=name))
 
 
 def context(holding: Holding, run: Run, node: Node, roots: Roots | None, session: Any = None) -> StepContext:

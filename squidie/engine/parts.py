@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from squidie.decide.commands import Limits
 from squidie.engine.bells import Bells
 from squidie.engine.failures import Masking
+from squidie.engine.fairness import Rounds
 from squidie.engine.lease import Renewer
+from squidie.engine.limited import Limited
 from squidie.engine.pace import Pace
 from squidie.engine.tally import Tally
 from squidie.engine.timers import Timers
-from squidie.journal import definitions
+from squidie.journal import definitions, limits
 from squidie.workflow.fingerprint import fingerprint
+from squidie.workflow.limits import declared
 from squidie.workflow.spec import TriggerKind
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ class Parts:
         self.bells = Bells(self.delivery)
         self.tally = Tally()
         self.pace = Pace(self.settings)
+        self.rounds = Rounds(self.settings.weights)
+        self.limited = Limited()
         self.renewer = Renewer(self.journal, self.settings)
 
     def close(self) -> None:
@@ -104,7 +109,9 @@ class Definitions:
         """Make sure that the journal holds the graph, in the transaction that starts a run on it."""
         if print_ in self._kept:
             return
-        definitions.keep(self.journal, connection, print_, self._specs[print_])
+        spec = self._specs[print_]
+        definitions.keep(self.journal, connection, print_, spec)
+        limits.declare(self.journal, connection, declared(spec))
 
     def keep_now(self, print_: str) -> None:
         """The same in a transaction of its own: what a graph is called says all that is in it, so it may stay alone."""

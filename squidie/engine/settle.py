@@ -16,7 +16,7 @@ from squidie.engine.tally import Met
 from squidie.engine.transact import transact
 from squidie.errors import ConflictingOutcome, Fenced, JournalBusy, JournalUnavailable, RunEnded, StaleClaim
 from squidie.history.facts import AttemptCompleted, AttemptDeadLettered, AttemptFailed
-from squidie.journal import attempts, facts
+from squidie.journal import claims, facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ def _hear(parts: Parts, taker: Handover, done: list[Verdict]) -> None:
     """Successors that were handed over by a commit whose answer was lost: ours, and nobody else may begin them."""
     try:
         with parts.journal.reading() as connection:
-            found = attempts.under_token(parts.journal, connection, taker.owner, taker.token_hash)
+            found = claims.under_token(parts.journal, connection, taker.owner, taker.token_hash)
     except JournalUnavailable as error:
         log.warning("successors that were handed over end by their leases: %s", error)
         return

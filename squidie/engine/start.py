@@ -91,7 +91,8 @@ def _add(parts: Parts, rows: Starts, command: Start, now: datetime) -> Verdict:
         digest = link(digest, command.run_id, seq, fact.kind, now, body)
         rows.add_fact(command.run_id, seq, fact.kind, now, body, digest)
         follow(opened, command.run_id, fact)
-        opened |= {row.key: row for row in (open_row(command.run_id, command.spec, each) for each in fact.opens)}
+        new = (open_row(command.run_id, command.spec, each, command.partition) for each in fact.opens)
+        opened |= {row.key: row for row in new}
     run = fold([(now, fact) for fact in made])
     rows.heads.add(
         command.run_id,

@@ -156,7 +156,7 @@ class Together:
         """For what is due now; nobody else has a word of this commit, since the step's session is a savepoint in it."""
         now = verdict.run.at if verdict.run is not None else None
         due = {row.queue for row in verdict.opened if row.lease is None and (now is None or row.due_at <= now)}
-        self._parts.bells.ring(due)
+        self._parts.bells.ring(due | set(verdict.freed))
 
     def _resolved(self, verdict: Verdict) -> Outcome:
         """Whether the commit came about, once whoever may still be at it has let go of the run; None if nobody says."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING
 
+import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from squidie import failpoints
@@ -34,11 +35,11 @@ from squidie.errors import (
     UnknownAttempt,
 )
 from squidie.history.facts import AttemptExpired
-from squidie.journal import attempts, dead, facts, heads
+from squidie.journal import attempts, dead, facts, heads, limits
 from squidie.journal.heads import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
     from typing import Any
     from uuid import UUID
@@ -116,8 +117,10 @@ def _together(
             keyed.answer(command) or _judge(parts, connection, batch, found.get(command.run_id), specs, command)
             for command in commands
         ]
-        if not batch.finish(verdicts).write(parts.journal, connection):
+        changes = batch.finish(verdicts)
+        if not changes.write(parts.journal, connection):
             raise FenceBroken
+        _tell_of_queues(parts, connection, batch, verdicts)
         dead.add(parts.journal, connection, batch.letters)
         keyed.keep(verdicts)
         _tell_missing_from_busy(parts, connection, verdicts)
@@ -185,6 +188,18 @@ def _judge(  # noqa: PLR0917 - what one command meets
     return batch.judge(command, spec, large)
 
 
+def _tell_of_queues(parts: Parts, connection: Connection, batch: Batch, verdicts: list[Verdict]) -> None:
+    """What was not handed over, because its queue is paused; and who may have waited for what has ended."""
+    if batch.changes.paused:
+        for verdict in verdicts:
+            verdict.opened = [
+                msgspec.structs.replace(row, lease=None) if row.queue in batch.changes.paused else row
+                for row in verdict.opened
+            ]
+    if batch.slots:
+        verdicts[0].freed = tuple(limits.waiting(parts.journal, connection, batch.slots))
+
+
 def _tell_missing_from_busy(parts: Parts, connection: Connection, verdicts: list[Verdict]) -> None:
     """A head that could not be locked is held by somebody, or does not exist."""
     unlocked = [verdict for verdict in verdicts if verdict.busy]
@@ -208,12 +223,14 @@ def _missing(parts: Parts, connection: Connection, verdict: Verdict) -> SquidieE
 def _announce(parts: Parts, verdicts: list[Verdict], now: datetime, host: Any) -> None:
     """Ring for what is due and was not handed over; remember when the rest will be."""
     opened = [row for verdict in verdicts for row in verdict.opened if row.lease is None]
-    announce(parts, opened, now, host)
+    announce(parts, opened, now, host, also={queue for verdict in verdicts for queue in verdict.freed})
 
 
-def announce(parts: Parts, opened: Sequence[OpenAttempt], now: datetime, host: Any) -> None:
+def announce(
+    parts: Parts, opened: Sequence[OpenAttempt], now: datetime, host: Any, *, also: Collection[str] = ()
+) -> None:
     """Ring for these rows, now or when they are due, once the host has committed where there is one."""
-    due = {row.queue for row in opened if row.due_at <= now}
+    due = {row.queue for row in opened if row.due_at <= now} | set(also)
     if host is not None:
         parts.bells.ring_after(host, due)
     else:

@@ -35,7 +35,8 @@ class Lease(msgspec.Struct, frozen=True):
 class OpenAttempt(msgspec.Struct, frozen=True):
     """One row: work that is due or claimed under a lease, or a timer.
 
-    `alone`: never to be claimed in a batch. Within a run the names of steps and timers are distinct.
+    `alone`: never to be claimed in a batch. `limit` and `rate` are the keys under which its claims are counted; the
+    empty text is none, and so it is for the partition. Within a run the names of steps and timers are distinct.
     """
 
     run_id: UUID
@@ -49,6 +50,14 @@ class OpenAttempt(msgspec.Struct, frozen=True):
     alone: bool = False
     lease: Lease | None = None
     kind: OpenKind = OpenKind.STEP
+    partition: str = ""
+    limit: str = ""
+    rate: str = ""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether its claims are counted."""
+        return bool(self.limit or self.rate)
 
     @property
     def key(self) -> AttemptKey:

@@ -141,7 +141,7 @@ class ErrorRecord(Part, frozen=True, kw_only=True):
 
 
 class Opening(Part, frozen=True, kw_only=True):
-    """Work or a timer: a row appears with it, in the same commit."""
+    """Work or a timer: a row appears with it, in the same commit. `limit` and `rate` are the keys it counts under."""
 
     step: str
     attempt: int
@@ -149,6 +149,8 @@ class Opening(Part, frozen=True, kw_only=True):
     due_at: datetime
     priority: int = 100
     kind: OpenKind = OpenKind.STEP
+    limit: str = ""
+    rate: str = ""
 
 
 class Closing(Part, frozen=True, kw_only=True):

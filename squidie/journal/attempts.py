@@ -1,19 +1,15 @@
-"""Attempt rows: claimed, renewed, looked at, read under lock.
+"""Attempt rows: renewed, looked at, read under lock.
 
 A row is a lease, not history; only a fact under the head's lock ends a claim.
 """
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from squidie.errors import HistoryError
 from squidie.history.attempts import AttemptKey, Lease, OpenAttempt
 from squidie.history.bodies import WITH_ROW
-from squidie.journal import heads
 from squidie.journal.arrays import Blobs, Ints, Texts, Times, Uuids
 
 if TYPE_CHECKING:
@@ -23,52 +19,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from squidie.history.run import Run
     from squidie.journal.store import Journal
 
-log = logging.getLogger("squidie.journal")
-
-_ROW = (
+ROW = (
     "a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, "
-    "a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind"
+    "a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key"
 )
+"""The columns of a row, in the order in which `row_of` reads them."""
+
 _KINDS = {kind.value: kind for kind in WITH_ROW}
 _KEYS = "unnest(:runs, :steps, :attempts) as k(run_id, step, attempt)"
 _ON_KEYS = "a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt"
-
-CLAIM = f"""
-with due as materialized (
-    select run_id, kind, step, attempt, priority, due_at, (alone or lost > 0 or action <> all(:short)) as alone
-    from {{s}}.attempts
-    where queue = :queue and kind <> 'timer' and claim_id is null and due_at <= {{s}}.clock() and action = any(:served)
-    order by priority, due_at, run_id, step limit :most for update skip locked
-), numbered as (
-    select *, row_number() over (order by priority, due_at, run_id, step) as n from due
-), cut as (
-    select *, min(n) filter (where alone) over () as first_alone from numbered
-), take as materialized (
-    select * from cut where first_alone is null or n < first_alone or (first_alone = 1 and n = 1)
-), lazily as materialized (
-    select set_config('synchronous_commit', 'off', true) from take having bool_and(not alone)
-), claimed as (
-    update {{s}}.attempts a
-    set claim_id = gen_random_uuid(), token_hash = :token_hash, owner = :owner, claimed_at = {{s}}.clock(),
-        lease_until = {{s}}.clock() + :lease
-    from take t where a.run_id = t.run_id and a.kind = t.kind and a.step = t.step and a.attempt = t.attempt
-    returning {_ROW}
-)
-select a.*, r.definition, r.fold, r.state::text as state,
-    (select count(*) from due) as due, (select count(*) from lazily) as lazily
-from claimed a join {{s}}.runs r on r.run_id = a.run_id order by a.priority, a.due_at, a.run_id, a.step
-"""
-"""Take the most urgent due attempts of a queue that this worker can run.
-
-Those that someone else is taking are passed over.
-
-A step that is slow, unknown, irreversible or was lost before is taken alone and durably; several short ones are taken
-together, and that commit does not wait for the disk: a crash of the database would make them due again, and the fence
-would refuse their first holder.
-"""
 
 RENEW = f"""
 with mine as (
@@ -89,7 +50,7 @@ STILL_HELD = f"select a.claim_id from {{s}}.attempts a join {_KEYS} on {_ON_KEYS
 The look before a step's code is called, and after a renewal passed a row over.
 """
 
-READ_ROWS = f"select {_ROW}, {{s}}.clock() as now from {{s}}.attempts a join {_KEYS} on {_ON_KEYS}"
+READ_ROWS = f"select {ROW}, {{s}}.clock() as now from {{s}}.attempts a join {_KEYS} on {_ON_KEYS}"
 """The rows that a batch of settles is about, and the clock: a statement after the one that took the heads.
 
 It locks nothing. A claimed row changes in two ways: by whoever holds its head, which is us, and by a renewal, which
@@ -111,7 +72,7 @@ It reads under the heads what `READ_ROWS` reads, and gives back numbers in place
 """
 
 LOCK_WHOLE = f"""
-select {_ROW}, {{s}}.clock() as now from {{s}}.attempts a
+select {ROW}, {{s}}.clock() as now from {{s}}.attempts a
 where a.run_id = any(:runs) order by a.run_id, a.step, a.attempt for update of a
 """
 """All rows of these runs, for commands that may end them."""
@@ -120,27 +81,19 @@ CLOCK = "select {s}.clock()"
 """The only clock there is."""
 
 EXPIRED = f"""
-select {_ROW} from {{s}}.attempts a
+select {ROW} from {{s}}.attempts a
 where a.claim_id is not null and a.lease_until <= {{s}}.clock() order by a.lease_until limit :most
 """
 """Claims whose lease is over. That alone ends nothing."""
 
 OF_OWNER = f"""
-select {_ROW} from {{s}}.attempts a
+select {ROW} from {{s}}.attempts a
 where a.claim_id is not null and a.owner = :owner order by a.run_id, a.step limit :most
 """
 """What a process holds, or held when it died."""
 
-UNDER_TOKEN = f"""
-select {_ROW}, r.definition, r.fold, r.state::text as state from {{s}}.attempts a
-join {{s}}.runs r on r.run_id = a.run_id
-where a.claim_id is not null and a.owner = :owner and a.token_hash = :token_hash
-order by a.priority, a.due_at, a.run_id, a.step
-"""
-"""What one claim or one handover has taken, by the token that was drawn for it alone."""
-
 TIMERS = f"""
-select {_ROW} from {{s}}.attempts a where a.kind = 'timer' and a.due_at <= {{s}}.clock() order by a.due_at limit :most
+select {ROW} from {{s}}.attempts a where a.kind = 'timer' and a.due_at <= {{s}}.clock() order by a.due_at limit :most
 """
 """Timers that are due, of whatever queue: nobody claims them, and whoever finds one settles it under the head."""
 
@@ -148,69 +101,9 @@ DUE_QUEUES = """
 select q from unnest(:queues) as q
 where exists (select from {s}.attempts a
     where a.queue = q and a.kind <> 'timer' and a.claim_id is null and a.due_at <= {s}.clock())
+    and not exists (select from {s}.queues p where p.queue = q)
 """
-"""Which of these queues have work due that nobody has taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """An attempt that this process holds, with the run as it stood when it was claimed."""
-
-    row: OpenAttempt
-    run: Run
-    definition: str
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What a claim brought. `left` says that more was due than was taken."""
-
-    claims: tuple[Claimed, ...]
-    left: bool
-
-
-def claim(
-    journal: Journal,
-    connection: Connection,
-    queue: str,
-    *,
-    served: Collection[str],
-    short: Collection[str],
-    most: int,
-    owner: str,
-    token_hash: bytes,
-    lease: float,
-) -> Batch:
-    """Claim at most `most` due attempts of one queue, for `lease` seconds."""
-    given = {
-        "queue": queue,
-        "served": Texts(served),
-        "short": Texts(short),
-        "most": most,
-        "owner": owner,
-        "token_hash": token_hash,
-        "lease": timedelta(seconds=lease),
-    }
-    found = connection.execute(journal.sql(CLAIM), given).all()
-    claims = tuple(each for r in found if (each := _claimed(journal, connection, r)) is not None)
-    return Batch(claims, left=bool(found) and (found[0].due >= most or found[0].due > len(found)))
-
-
-def under_token(journal: Journal, connection: Connection, owner: str, token_hash: bytes) -> list[Claimed]:
-    """What was claimed under this token and is held still, for whoever has lost the answer."""
-    given = {"owner": owner, "token_hash": token_hash}
-    found = connection.execute(journal.sql(UNDER_TOKEN), given).all()
-    return [each for r in found if (each := _claimed(journal, connection, r)) is not None]
-
-
-def _claimed(journal: Journal, connection: Connection, r: Any) -> Claimed | None:
-    """None for a run whose history cannot be read here: its claim is left to its lease, its mates go on."""
-    try:
-        run = heads.state_of(journal, connection, r.run_id, r.fold, r.state)
-    except HistoryError as error:
-        log.error("run %s cannot be worked on: %s", r.run_id, error)  # noqa: TRY400 - the history is at fault, not the code
-        return None
-    return Claimed(_row(r), run, r.definition)
+"""Which of these queues, but for paused ones, have work due that nobody has taken."""
 
 
 def renew(journal: Journal, connection: Connection, rows: Collection[OpenAttempt], lease: float) -> set[UUID]:
@@ -252,7 +145,7 @@ def decisive(
 
 
 def _collect(found: Sequence[Any], rows: dict[AttemptKey, OpenAttempt]) -> datetime | None:
-    for row in map(_row, found):
+    for row in map(row_of, found):
         rows[row.key] = row
     return found[-1][-1] if found else None
 
@@ -284,17 +177,17 @@ def clock(journal: Journal, connection: Connection) -> datetime:
 
 def expired(journal: Journal, connection: Connection, most: int = 500) -> list[OpenAttempt]:
     """Rows whose lease is over."""
-    return [_row(r) for r in connection.execute(journal.sql(EXPIRED), {"most": most})]
+    return [row_of(r) for r in connection.execute(journal.sql(EXPIRED), {"most": most})]
 
 
 def of_owner(journal: Journal, connection: Connection, owner: str, most: int = 1000) -> list[OpenAttempt]:
     """Rows that this owner holds."""
-    return [_row(r) for r in connection.execute(journal.sql(OF_OWNER), {"owner": owner, "most": most})]
+    return [row_of(r) for r in connection.execute(journal.sql(OF_OWNER), {"owner": owner, "most": most})]
 
 
 def due_timers(journal: Journal, connection: Connection, most: int = 100) -> list[OpenAttempt]:
     """Timers that are due, the oldest first."""
-    return [_row(r) for r in connection.execute(journal.sql(TIMERS), {"most": most})]
+    return [row_of(r) for r in connection.execute(journal.sql(TIMERS), {"most": most})]
 
 
 def due_queues(journal: Journal, connection: Connection, queues: Sequence[str]) -> list[str]:
@@ -315,7 +208,7 @@ def _claims(rows: Iterable[OpenAttempt]) -> Uuids:
     return Uuids(row.lease.claim_id for row in rows if row.lease is not None)
 
 
-def _row(r: Sequence[Any]) -> OpenAttempt:
-    """A row of `_ROW`'s columns. By position: this is read once for every step."""
+def row_of(r: Sequence[Any]) -> OpenAttempt:
+    """A row of `ROW`'s columns. By position: this is read once for every step."""
     lease = None if r[9] is None else Lease(r[9], bytes(r[10]), r[11], r[12], r[13])
-    return OpenAttempt(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], lease, _KINDS[r[14]])
+    return OpenAttempt(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], lease, _KINDS[r[14]], r[15], r[16], r[17])

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from squidie.journal import limits
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -88,8 +90,9 @@ def gone(journal: Journal, connection: Connection, owner: str) -> None:
 
 
 def forget(journal: Journal, connection: Connection) -> None:
-    """Forget those that nobody has refreshed for a month."""
+    """Forget those that nobody has refreshed for a month, and single values of limits that are gone by."""
     connection.execute(journal.sql(FORGET))
+    limits.forget(journal, connection)
 
 
 def workers(journal: Journal, connection: Connection, *, alive_for: float) -> Sequence[Any]:

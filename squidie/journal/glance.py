@@ -18,9 +18,10 @@ GLANCE = """
 select exists (select from {s}.attempts a where a.claim_id is not null and a.lease_until <= {s}.clock()) as expired,
     exists (select from {s}.attempts a where a.kind = 'timer' and a.due_at <= {s}.clock()) as timers,
     array(select q from unnest(:queues) as q where exists (select from {s}.attempts a
-        where a.queue = q and a.kind <> 'timer' and a.claim_id is null and a.due_at <= {s}.clock())) as due
+        where a.queue = q and a.kind <> 'timer' and a.claim_id is null and a.due_at <= {s}.clock())
+        and not exists (select from {s}.queues p where p.queue = q)) as due
 """
-"""Whether leases are over, whether timers are due, and which of these queues have work that nobody has taken."""
+"""Whether leases are over, timers are due, and which of these queues, but for paused ones, have work to be taken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,12 +79,21 @@ with alive as (
 select run_id, kind, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at,
     lease_until, {s}.clock() as now, kind <> 'timer' and claim_id is null
     and exists (select from alive where queue = any(queues))
-    and not exists (select from alive where action = any(actions)) as unserved
-from {s}.attempts where run_id = any(:runs) order by run_id, step, attempt
+    and not exists (select from alive where action = any(actions)) as unserved, limit_key, rate_key,
+    kind <> 'timer' and claim_id is null and exists (select from {s}.queues q where q.queue = a.queue) as paused,
+    limit_key <> '' and claim_id is null and coalesce((select coalesce(l.set_n, l.n) from {s}.limits l
+        where l.key = split_part(a.limit_key, ':', 1)) <= (select count(*) from {s}.attempts b
+        where b.limit_key = a.limit_key and b.claim_id is not null and b.lease_until > {s}.clock()), false) as full,
+    rate_key <> '' and claim_id is null and coalesce((select coalesce(m.set_n, m.n) = 0 or least(
+            coalesce(m.set_burst, m.burst), l.tokens + greatest(extract(epoch from {s}.clock() - l.taken_at), 0)
+                * coalesce(m.set_n, m.n) / coalesce(m.set_per, m.per)) < 1 - 1e-9
+        from {s}.limits l join {s}.limits m on m.key = l.name where l.key = a.rate_key), false) as spent
+from {s}.attempts a where run_id = any(:runs) order by run_id, step, attempt
 """
 """The open work and timers of some runs, without what only a holder may know.
 
-`unserved`: its queue has living workers, and none anywhere has its callable.
+`unserved`: its queue has living workers, and none anywhere has its callable. `paused`, `full` and `spent` say why it is
+not claimed though it is due: its queue is paused, its limit has no slot, its rate no token.
 """
 
 ENDINGS = """

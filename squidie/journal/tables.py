@@ -89,6 +89,9 @@ attempts = Table(
     Column("due_at", TIME, nullable=False),
     Column("lost", SmallInteger, nullable=False),
     Column("alone", Boolean, nullable=False),
+    Column("partition", Text(collation="C"), nullable=False),
+    Column("limit_key", Text(collation="C"), nullable=False),
+    Column("rate_key", Text(collation="C"), nullable=False),
     Column("claim_id", Uuid),
     Column("token_hash", LargeBinary),
     Column("owner", Text),
@@ -186,6 +189,43 @@ schedule_changes = Table(
     Column("receipt", JSON, nullable=False),
     Column("change", JSON, nullable=False),
 )
+limits = Table(
+    "limits",
+    metadata,
+    Column("key", Text(collation="C"), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("n", Integer),
+    Column("per", Double),
+    Column("burst", Integer),
+    Column("set_n", Integer),
+    Column("set_per", Double),
+    Column("set_burst", Integer),
+    Column("set_at", TIME),
+    Column("tokens", Double),
+    Column("taken_at", TIME),
+)
+queues = Table(
+    "queues",
+    metadata,
+    Column("queue", Text, primary_key=True),
+    Column("paused_at", TIME, nullable=False),
+    Column("paused_by", JSON, nullable=False),
+    Column("paused_why", Text, nullable=False),
+)
+operations = Table(
+    "operations",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("key", Text),
+    Column("digest", Text, nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("receipt", JSON, nullable=False),
+    Column("change", JSON, nullable=False),
+)
 workers = Table(
     "workers",
     metadata,
@@ -216,5 +256,7 @@ def one_of(column: str, states: type[StrEnum]) -> str:
 CHECKS["runs_status"] = one_of("status", RunStatus)
 CHECKS["attempts_kind"] = f"kind in ({', '.join(repr(kind.value) for kind in WITH_ROW)})"
 CHECKS["dead_letters_closed_as"] = "closed_as in ('requeued', 'discarded')"
+CHECKS["limits_kind"] = "kind in ('limit', 'rate')"
+CHECKS["operations_subject"] = "subject in ('queue', 'limit')"
 CHECKS["schedules_catchup"] = one_of("catchup", Catchup)
 CHECKS["schedules_overlap"] = one_of("overlap", Overlap)

@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 
 _FACTS = "unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash)"
 _ATTEMPT_COLUMNS = (
-    "run_id, kind, step, attempt, action, queue, priority, due_at, alone, "
+    "run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, "
     "claim_id, token_hash, owner, claimed_at, lease_until"
 )
 _OPENED = f"""unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
-        :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o({_ATTEMPT_COLUMNS})"""
+        :o_partition, :o_limit, :o_rate, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o({_ATTEMPT_COLUMNS})"""
 _O = ", ".join(f"o.{column.strip()}" for column in _ATTEMPT_COLUMNS.split(","))
+_LEASE = ("claim_id", "token_hash", "owner", "claimed_at", "lease_until")
+_UNLESS_PAUSED = ", ".join(
+    f"case when p.queue is null then o.{column} end" if column in _LEASE else f"o.{column}"
+    for column in _ATTEMPT_COLUMNS.split(", ")
+)
 
 START = f"""
 with heads as (
@@ -81,11 +86,17 @@ with gone as (
     insert into {{s}}.facts (run_id, seq, kind, at, body, hash)
     select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {_FACTS}
 ), opened as (
-    insert into {{s}}.attempts ({_ATTEMPT_COLUMNS}) select {_O} from {_OPENED}
+    insert into {{s}}.attempts ({_ATTEMPT_COLUMNS}) select {_UNLESS_PAUSED} from {_OPENED}
+    left join {{s}}.queues p on p.queue = o.queue
 )
-select (select count(*) from gone) as gone, (select count(*) from freed) as freed, (select count(*) from heads) as heads
+select (select count(*) from gone) as gone, (select count(*) from freed) as freed,
+    (select count(*) from heads) as heads,
+    (select array_agg(p.queue) from {{s}}.queues p where p.queue = any(:o_queue)) as paused
 """
-"""Facts, heads and open work of a batch of commands, each fenced by what was locked."""
+"""Facts, heads and open work of a batch of commands, each fenced by what was locked.
+
+What would have been handed over on a queue that is paused is not: it is only due.
+"""
 
 
 class Columns:
@@ -124,6 +135,9 @@ class Rows:
             o_priority=Ints,
             o_due=Times,
             o_alone=Bools,
+            o_partition=Texts,
+            o_limit=Texts,
+            o_rate=Texts,
             o_claim=Uuids,
             o_token=Blobs,
             o_owner=Texts,
@@ -151,6 +165,9 @@ class Rows:
             row.priority,
             row.due_at,
             row.alone,
+            row.partition,
+            row.limit,
+            row.rate,
             *lease,
         )
 
@@ -194,6 +211,7 @@ class Changes(Rows):
 
     def __init__(self) -> None:
         super().__init__()
+        self.paused: frozenset[str] = frozenset()
         self.gone = Columns(g_run=Uuids, g_step=Texts, g_attempt=Ints, g_claim=Uuids)
         self.freed = Columns(b_run=Uuids, b_step=Texts, b_attempt=Ints, b_claim=Uuids, b_due=Times, b_lost=Ints)
         self.heads = Columns(
@@ -217,8 +235,9 @@ class Changes(Rows):
         self.freed.add(row.run_id, row.step, row.attempt, claim_id, after.due_at, after.lost)
 
     def write(self, journal: Journal, connection: Connection) -> bool:
-        """Write them; whether every fence held."""
+        """Write them; whether every fence held. `paused` then tells on which queues nothing was handed over."""
         if not len(self.heads):
             return True
         done = connection.execute(journal.sql(WRITE), self.parameters(self.gone, self.freed, self.heads)).one()
+        self.paused = frozenset(done.paused or ())
         return (done.gone, done.freed, done.heads) == (len(self.gone), len(self.freed), len(self.heads))

@@ -18,6 +18,7 @@ from squidie.engine.requests import partition_of
 from squidie.engine.scheduling import Schedules
 from squidie.errors import InvalidArgument
 from squidie.runtime.configuring import Given, configured
+from squidie.runtime.operating import Operating
 from squidie.runtime.partition import Partition
 from squidie.runtime.repeating import Repeating
 from squidie.runtime.starting import Starting
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from squidie.workflow.dsl import Workflow
 
 
-class Squidie(Repeating, Starting, Working):
+class Squidie(Repeating, Starting, Working, Operating):
     """Durable workflows in one Postgres schema.
 
     `database` is a URL or a SQLAlchemy engine on psycopg 3; `delivery` names an installed adapter (`"celery"`,

@@ -28,7 +28,7 @@
 
 create or replace temporary view squidie_opening as        -- rows made, by which fact
 select f.run_id, f.seq, f.at, f.kind fact, coalesce(o->>'kind', 'step') = 'timer' timer, o->>'step' step, (o->>'attempt')::int attempt,
-       o->>'queue' queue, (o->>'due_at')::timestamptz due_at
+       o->>'queue' queue, (o->>'due_at')::timestamptz due_at, coalesce(o->>'limit', '') limit_key, coalesce(o->>'rate', '') rate_key
   from facts f, json_array_elements(case when json_typeof(f.body->'opens') = 'array' then f.body->'opens' else '[]' end) o
  where coalesce(o->>'kind', 'step') not in ('wait', 'parked');
 
@@ -90,7 +90,7 @@ with closing as materialized (select * from squidie_closing),
      lost as (select run_id, step, attempt, count(*) filter (where is_lost) n from squidie_ending group by run_id, step, attempt),
      due as (select run_id, timer, step, attempt, (array_agg(due_at order by seq desc) filter (where due_at is not null))[1] due_at
                from squidie_due group by run_id, timer, step, attempt)
-select o.run_id, o.timer, o.step, o.attempt, o.queue, d.due_at, case when o.timer then 0 else coalesce(l.n, 0) end lost
+select o.run_id, o.timer, o.step, o.attempt, o.queue, o.limit_key, o.rate_key, d.due_at, case when o.timer then 0 else coalesce(l.n, 0) end lost
   from squidie_opening o join due d using (run_id, timer, step, attempt) left join lost l using (run_id, step, attempt)
  where not exists (select from squidie_end e where e.run_id = o.run_id)
    and not exists (select from closing c where (c.run_id, c.timer, c.step, c.attempt) = (o.run_id, o.timer, o.step, o.attempt) and c.seq > o.seq)
@@ -187,7 +187,9 @@ union all select 'half_claimed', run_id, null, step, claim_id::text from attempt
 union all select 'dead_claim_holds', a.run_id, e.seq, a.step, e.kind from attempts a join squidie_ending e on e.claim_id = a.claim_id::text
 union all select v.name, a.run_id, null, a.step, format('row %s, stream %s', v.in_row, v.in_stream) from attempts a
   join open_rows o on (o.run_id, o.timer, o.step, o.attempt) = (a.run_id, a.kind = 'timer', a.step, a.attempt) and a.kind <> 'notice'
-  cross join lateral (values ('lost_differs', a.lost::text, o.lost::text), ('due_differs', a.due_at::text, o.due_at::text), ('queue_differs', a.queue, o.queue)) v(name, in_row, in_stream)
+  cross join lateral (values ('lost_differs', a.lost::text, o.lost::text), ('due_differs', a.due_at::text, o.due_at::text), ('queue_differs', a.queue, o.queue),
+    ('limit_differs', a.limit_key, o.limit_key), ('rate_differs', a.rate_key, o.rate_key),
+    ('partition_differs', a.partition, (select coalesce(r.partition, '') from runs r where r.run_id = a.run_id))) v(name, in_row, in_stream)
  where v.in_row is distinct from v.in_stream;
 
 create or replace temporary view squidie_stuck as

@@ -76,6 +76,21 @@ def _queued(step: StepView, now: datetime) -> str:
     return f"{step.name} has been due on queue {step.queue} for {age}; it starts as soon as a worker is free."
 
 
+def _paused(step: StepView, now: datetime) -> str:
+    age = f" for {span(now - step.due_at)}" if step.due_at else ""
+    return f"{step.name} has been due{age}, and queue {step.queue} is paused; it starts once the queue is resumed."
+
+
+def _full(step: StepView, now: datetime) -> str:
+    age = f" for {span(now - step.due_at)}" if step.due_at else ""
+    return f"{step.name} has been due{age}, and its limit is full; it starts when a slot is free."
+
+
+def _spent(step: StepView, now: datetime) -> str:
+    age = f" for {span(now - step.due_at)}" if step.due_at else ""
+    return f"{step.name} has been due{age}, and its rate is used up; it starts at its next token."
+
+
 def _retrying(step: StepView, now: datetime) -> str:
     why = f" failed with {first_line(step.error)}" if step.error else " was lost by its worker"
     within = span(step.due_at - now) if step.due_at else "a while"
@@ -115,6 +130,9 @@ SENTENCES: Mapping[Reason, Callable[[StepView, datetime], str]] = {
     Reason.VERSION_MISMATCH: _mismatch,
     Reason.LEASE_EXPIRED: _expired,
     Reason.RUNNING: _running,
+    Reason.QUEUE_PAUSED: _paused,
+    Reason.CONCURRENCY_LIMITED: _full,
+    Reason.RATE_LIMITED: _spent,
     Reason.QUEUED: _queued,
     Reason.RETRY_BACKOFF: _retrying,
     Reason.DEFERRED: _deferred,

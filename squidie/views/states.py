@@ -78,10 +78,13 @@ class Reason(StrEnum):
     NEEDS_APPROVAL = "needs_approval"
     NEEDS_RESUME = "needs_resume"
     VERSION_MISMATCH = "version_mismatch"
+    QUEUE_PAUSED = "queue_paused"
     LEASE_EXPIRED = "lease_expired"
     DRAINING = "draining"
     COMPENSATING = "compensating"
     RUNNING = "running"
+    CONCURRENCY_LIMITED = "concurrency_limited"
+    RATE_LIMITED = "rate_limited"
     QUEUED = "queued"
     RETRY_BACKOFF = "retry_backoff"
     DEFERRED = "deferred"
@@ -101,10 +104,13 @@ _STATES = {
     Reason.NEEDS_APPROVAL: State.PAUSED,
     Reason.NEEDS_RESUME: State.PAUSED,
     Reason.VERSION_MISMATCH: State.STALLED,
+    Reason.QUEUE_PAUSED: State.STALLED,
     Reason.LEASE_EXPIRED: State.STALLED,
     Reason.DRAINING: State.RUNNING,
     Reason.COMPENSATING: State.RUNNING,
     Reason.RUNNING: State.RUNNING,
+    Reason.CONCURRENCY_LIMITED: State.QUEUED,
+    Reason.RATE_LIMITED: State.QUEUED,
     Reason.QUEUED: State.QUEUED,
     Reason.RETRY_BACKOFF: State.RETRYING,
     Reason.DEFERRED: State.WAITING,
@@ -115,13 +121,20 @@ _RANK = {reason: rank for rank, reason in enumerate(Reason)}
 
 
 class Work(NamedTuple):
-    """One open attempt as its row shows it; `unserved`: workers are alive, and none of them has its callable."""
+    """One open attempt as its row shows it.
+
+    `unserved`: workers are alive, and none of them has its callable. `paused`: nothing is claimed from its queue.
+    `full`: its limit has no slot; `spent`: its rate has no token.
+    """
 
     due_at: datetime
     attempt: int = 1
     lost: int = 0
     lease_until: datetime | None = None
     unserved: bool = False
+    paused: bool = False
+    full: bool = False
+    spent: bool = False
 
 
 class Standing(NamedTuple):
@@ -237,6 +250,18 @@ def _due(standing: Standing) -> bool:
     return standing.work is not None and standing.work.due_at <= standing.now
 
 
+def _paused(standing: Standing) -> bool:
+    return _due(standing) and standing.work is not None and standing.work.paused
+
+
+def _full(standing: Standing) -> bool:
+    return _due(standing) and standing.work is not None and standing.work.full
+
+
+def _spent(standing: Standing) -> bool:
+    return _due(standing) and standing.work is not None and standing.work.spent
+
+
 def _put_off(standing: Standing) -> bool:
     """Its last claim ended because the step asked to be called later."""
     node = standing.node
@@ -276,6 +301,9 @@ RULES: tuple[tuple[Callable[[Standing], bool], State | Reason], ...] = (
     (_held, Reason.RUNNING),
     (_expired, Reason.LEASE_EXPIRED),
     (_unserved, Reason.VERSION_MISMATCH),
+    (_paused, Reason.QUEUE_PAUSED),
+    (_full, Reason.CONCURRENCY_LIMITED),
+    (_spent, Reason.RATE_LIMITED),
     (_due, Reason.QUEUED),
     (_put_off, Reason.DEFERRED),
     (_tried_before, Reason.RETRY_BACKOFF),

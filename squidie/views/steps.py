@@ -146,7 +146,8 @@ def work_of(row: Any, *, turned_away: bool = False) -> Work:
     One that nobody can serve counts as such when it is due, or when a worker has already given it back for that.
     """
     unserved = row.unserved and (turned_away or row.due_at <= row.now)
-    return Work(row.due_at, row.attempt, row.lost, row.lease_until if row.claimed else None, unserved)
+    lease_until = row.lease_until if row.claimed else None
+    return Work(row.due_at, row.attempt, row.lost, lease_until, unserved, row.paused, row.full, row.spent)
 
 
 def _standing(scene: Scene, name: str) -> Standing:

@@ -17,6 +17,9 @@ from squidie.workflow.spec import Lapse, NodeKind, OnStuck, Overdue
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from squidie.workflow.options import Limit as PlainLimit
+    from squidie.workflow.options import Rate as PlainRate
+
     Source = str | Sequence[str | int]
 
 
@@ -31,6 +34,8 @@ def step(
     deadline: spec.Deadline | Duration | None = None,
     queue: str | None = None,
     priority: int | None = None,
+    limit: PlainLimit | None = None,
+    rate: PlainRate | None = None,
     compensate: Callable[..., Any] | Compensate | None = None,
     irreversible: bool = False,
     replayable: bool = True,
@@ -42,7 +47,8 @@ def step(
     """A step that runs this callable: any function, coroutine function or task.
 
     Parameters bind by name; `input` maps them to paths explicitly. `timeout` bounds one attempt: the step is told, and
-    after `grace` its process is ended. `deadline` bounds the whole step. `compensate` undoes it if the run fails later
+    after `grace` its process is ended. `deadline` bounds the whole step. `limit` bounds how many of them are claimed
+    at once and `rate` how many in a time, over all runs. `compensate` undoes it if the run fails later
     on. A `transactional` step writes through `ctx.session` in one commit with its outcome. `on_give_up` says what
     becomes of the run when the step fails for good and no error edge takes it further.
     """
@@ -55,6 +61,8 @@ def step(
         "deadline": as_deadline(deadline),
         "queue": queue,
         "priority": priority,
+        "limit": limit,
+        "rate": rate,
         "compensate": compensate,
         "irreversible": irreversible,
         "replayable": replayable,

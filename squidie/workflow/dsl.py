@@ -14,6 +14,7 @@ from squidie.workflow.cron import interval_expression
 from squidie.workflow.drafts import Compensate, Deadline, approval, escalate, event, log, pause, step, wait
 from squidie.workflow.flow import Step, end
 from squidie.workflow.issues import errors
+from squidie.workflow.limits import Limit, Rate
 from squidie.workflow.retry import Retry
 from squidie.workflow.spec import Spec, TriggerKind
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Compensate",
     "Deadline",
+    "Limit",
+    "Rate",
     "Retry",
     "Step",
     "TriggerDraft",

@@ -83,6 +83,9 @@ def _node(node: dict[str, Any]) -> dict[str, Any]:
         node.pop("then", None)
     if form := node.get("form"):
         node["form"] = _by_name(form)
+    rate = node.get("rate", {})
+    if rate.get("burst") == rate.get("n"):
+        rate.pop("burst", None)
     for part in (node, node.get("compensate", {})):
         if retry := part.get("retry"):
             part["retry"] = {key: sorted(value) if key in ("on", "never") else value for key, value in retry.items()}

@@ -14,10 +14,10 @@ from squidie.workflow.drafts import Compensate, known
 from squidie.workflow.flow import End
 from squidie.workflow.issues import NAME, Issue
 from squidie.workflow.mapping import Path, parse_path
+from squidie.workflow.options import OPERATORS
 from squidie.workflow.spec import (
     END,
     LOG_ACTION,
-    OPERATORS,
     Condition,
     Edge,
     Escalation,

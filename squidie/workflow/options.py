@@ -38,6 +38,31 @@ class Retry(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     within: float | None = None
 
 
+class Limit(Data, frozen=True, kw_only=True):
+    """At most `n` claims at once of all the steps, in all runs, that name this limit.
+
+    With `by` (a path) each value that is found there has `n` of its own.
+    """
+
+    name: str
+    n: int
+    by: str | None = None
+
+
+class Rate(Data, frozen=True, kw_only=True):
+    """At most `n` claims in `per` seconds of all the steps, in all runs, that name this rate.
+
+    It is a bucket of tokens: `burst` (`n`, if nothing is said) may be taken at once, and then one each `per / n`
+    seconds. With `by` (a path) each value that is found there has a bucket of its own.
+    """
+
+    name: str
+    n: int
+    per: float
+    burst: int | None = None
+    by: str | None = None
+
+
 class PayloadField(Data, frozen=True, kw_only=True):
     """One field of a payload contract. `default` is msgspec.UNSET when there is none."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from squidie.workflow.limits import with_path
 from squidie.workflow.mapping import Path, parse_path
 from squidie.workflow.topology import topology
 
@@ -29,7 +30,7 @@ def absolute(path: Path, outputs: Collection[str], fields: Collection[str]) -> P
 
 
 def with_absolute_paths(spec: Spec) -> Spec:
-    """The spec with the paths that are nobody's parameters made absolute: of waits, events and conditions."""
+    """The spec with the paths that are nobody's parameters made absolute: of waits, events, limits and conditions."""
     look = _Look(spec)
     return replace(spec, nodes=tuple(map(look.node, spec.nodes)), edges=tuple(map(look.edge, spec.edges)))
 
@@ -37,7 +38,7 @@ def with_absolute_paths(spec: Spec) -> Spec:
 def paths_of(spec: Spec) -> Iterator[tuple[str, Path]]:
     """Each of those paths, with the step that it belongs to; text of a correlation counts if it reads as a path."""
     for node in spec.nodes:
-        for text in (node.until, node.correlation_from, node.correlation):
+        for text in (*node.asked, node.correlation):
             if (path := _path(text)) is not None:
                 yield node.name, path
     for edge in spec.edges:
@@ -66,7 +67,7 @@ class _Look:
             node = replace(node, correlation_from=str(absolute(path, outputs, self.fields)))
         if text is not None and text.root in {"payload", "schedule", "parent", *outputs, *self.fields}:
             node = replace(node, correlation=None, correlation_from=str(absolute(text, outputs, self.fields)))
-        return node
+        return with_path(node, lambda by: str(absolute(by, outputs, self.fields)))
 
     def edge(self, edge: Edge) -> Edge:
         """A condition may read what its step has just put out."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from squidie.errors import InvalidConfig, InvalidSpec, WorkflowNotFound
 from squidie.workflow.callables import Action, describe
 from squidie.workflow.dsl import Workflow, to_spec
+from squidie.workflow.limits import declared, numbers
 from squidie.workflow.spec import LOG_ACTION, RUNS_CODE
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Registry:
     ) -> None:
         self._workflows: dict[str, type[Workflow]] = {}
         self._actions: dict[str, Action] = {}
+        self._limits: dict[str, tuple[Any, ...]] = {}
         for workflow in workflows:
             self._declare(workflow)
         for call in keep:
@@ -82,6 +84,9 @@ class Registry:
             raise InvalidConfig(f"two workflows are named {spec.name}", hint='give one of them another name = "..."')
         for action in workflow.actions.values():
             self._add(action.name, action)
+        for part in declared(spec):
+            if self._limits.setdefault(part.name, numbers(part)) != numbers(part):
+                raise InvalidConfig(f"two workflows say different things of the limit {part.name}: they share it")
 
     def _add(self, name: str, action: Action) -> None:
         if name == LOG_ACTION:

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from squidie.workflow.options import (
-    OPERATORS,
     POLICIES,
     Compensate,
     Condition,
     Data,
     Deadline,
     Escalation,
+    Limit,
     PayloadField,
+    Rate,
     Retry,
     Trigger,
 )
@@ -51,7 +52,6 @@ __all__ = [
     "END",
     "LOG_ACTION",
     "MANUAL",
-    "OPERATORS",
     "POLICIES",
     "RUNS_CODE",
     "UNDO",
@@ -99,6 +99,8 @@ class Node(Data, frozen=True, kw_only=True):
     retry: Retry | None = None
     queue: str | None = None  # None: the run's queue
     priority: int | None = None  # None: the run's priority; 0 is the most urgent, 999 the least
+    limit: Limit | None = None
+    rate: Rate | None = None
     irreversible: bool = False
     replayable: bool = True
     timeout: float | None = None  # of one attempt; an event's: of the wait
@@ -134,11 +136,16 @@ class Node(Data, frozen=True, kw_only=True):
         return self.irreversible or self.transactional
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """The paths that say how long or for what to wait, or under which limit the step is."""
+        by = (part.by for part in (self.limit, self.rate) if part is not None)
+        return tuple(path for path in (self.until, self.correlation_from, *by) if path)
+
+    @property
     def paths(self) -> tuple[str, ...]:
-        """Every path that the node reads, in its input or to know how long or for what to wait."""
+        """Every path that the node reads, in its input or before it begins."""
         undo = self.compensate.input.values() if self.compensate else ()
-        own = (self.until, self.correlation_from)
-        return (*self.input.values(), *undo, *(path for path in own if path))
+        return (*self.input.values(), *undo, *self.asked)
 
 
 class Edge(
@@ -244,9 +251,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     def decided_on(self) -> frozenset[str]:
         """The steps whose outputs decisions look at.
 
-        Conditions, times and correlations read them, and the run's own output is made of them.
+        Conditions, times, correlations and limits read them, and the run's own output is made of them.
         """
-        wanted = {root for node in self.nodes for root in map(_root, filter(None, (node.until, node.correlation_from)))}
+        wanted = {root for node in self.nodes for root in map(_root, node.asked)}
         wanted |= {_root(edge.when.path) for edge in self.edges if edge.when is not None}
         return frozenset(self.leaves) | {node.name for node in self.nodes if node.output_name in wanted}
 
@@ -259,7 +266,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     def decides_on_payload(self) -> bool:
         """Whether a decision looks at the payload."""
         paths = (edge.when.path for edge in self.edges if edge.when is not None)
-        own = (path for node in self.nodes for path in (node.until, node.correlation_from) if path)
+        own = (path for node in self.nodes for path in node.asked)
         return any(_root(path) == "payload" for path in (*paths, *own))
 
     @cached_property

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from squidie.journal import attempts, dead
+from squidie.journal import attempts, claims, dead, limits
 from squidie.journal.arrays import Ints, Texts, Uuids
 from squidie.journal.store import _prepared
 
@@ -31,6 +31,8 @@ CLAIM = {
     "owner": "x",
     "token_hash": b"",
     "lease": timedelta(seconds=30),
+    "surveyed": False,
+    **claims._given((), (claims.OPEN,), {}),
 }
 
 
@@ -67,19 +69,84 @@ def touched(nodes, table="attempts"):
 
 
 def test_a_claim_reads_its_index_up_to_now(crowded):
-    """B11: 20,000 undue rows of a higher priority are passed over inside the index."""
+    """B11, 18.15: one partition or none costs a few steps in the index, and 20,000 undue rows are passed over in it."""
     squidie, connection = crowded
-    if connection.dialect.server_version_info < (18,):
-        pytest.skip("skipping over a priority inside an index came with PostgreSQL 18; older ones may read the table")
 
-    nodes = plan(squidie, connection, attempts.CLAIM, CLAIM)
+    nodes = plan(squidie, connection, claims.CLAIM, CLAIM)
 
-    (scan,) = on(nodes, "attempts_due")
-    assert "due_at <=" in scan["Index Cond"]
-    assert "queue" in scan["Index Cond"]
-    assert "due_at" not in scan.get("Filter", "")
-    assert [node for node in nodes if node["Node Type"] == "Seq Scan" and node.get("Relation Name") == "attempts"] == []
-    assert touched(nodes) <= 50
+    assert_in_the_index(nodes)
+    assert touched(nodes) <= 30
+
+
+@pytest.mark.parametrize(
+    ("before", "most_touched"),
+    [
+        ("update squidie.attempts set limit_key = 'full' where priority = 0", 30),
+        ("update squidie.attempts set priority = 100, partition = 'a' where priority = 0", 30),
+        ("update squidie.attempts set priority = 100, partition = (random() * 20)::int, due_at = now()", 250),
+    ],
+    ids=["limited", "of another partition", "of many partitions"],
+)
+def test_a_claim_leaps_over_lanes_that_it_cannot_use(crowded, before, most_touched):
+    """B11, 18.14, 18.15: 20,000 rows under a limit that is full, or of other partitions, are not read."""
+    squidie, connection = crowded
+    connection.execute(text(before))
+    connection.execute(text("analyze squidie.attempts"))
+
+    nodes = plan(squidie, connection, claims.CLAIM, CLAIM | {"surveyed": True})
+
+    assert_in_the_index(nodes)
+    assert 5 <= touched(nodes) <= most_touched
+
+
+def test_three_hundred_thousand_rows_in_front_hide_nothing(squidie):
+    """B11: undue ones and limited ones of priority 0, and one that is due of 200: it costs a few steps in the index."""
+    fill = """
+    insert into squidie.attempts (run_id, step, attempt, action, queue, priority, due_at, limit_key)
+    select gen_random_uuid(), 'only', 1, 'a:b', 'default', case when n = 1 then 200 else 0 end,
+        now() + case when n % 2 = 0 then interval '1 hour' else interval '-1 s' end,
+        case when n > 1 and n % 2 = 1 then 'full' else '' end
+    from generate_series(1, 300001) n
+    """
+    with squidie.engine.connect() as connection:
+        connection.execute(text(fill))
+        connection.execute(text("analyze squidie.attempts"))
+
+        nodes = plan(squidie, connection, claims.CLAIM, CLAIM | {"surveyed": True})
+        connection.rollback()
+
+    assert_in_the_index(nodes)
+    assert [node["Actual Rows"] for node in nodes if node["Node Type"] == "LockRows"] == [1]
+    assert touched(nodes) <= 30
+
+
+def test_the_look_for_limits_leaps_from_one_to_the_next(crowded):
+    """18.14: two limits with 20,000 rows."""
+    squidie, connection = crowded
+    connection.execute(text("update squidie.attempts set limit_key = 'l' || (random() < 0.5)::text, due_at = now()"))
+    connection.execute(text("analyze squidie.attempts"))
+    given = {"queue": "default", "after_limit": "", "after_rate": "", "most": 64}
+
+    nodes = plan(squidie, connection, limits.SURVEY, given)
+
+    assert touched(nodes) <= 20
+    assert not on_the_table(nodes)
+
+
+def on_the_table(nodes):
+    return [node for node in nodes if node["Node Type"] == "Seq Scan" and node.get("Relation Name") == "attempts"]
+
+
+def assert_in_the_index(nodes):
+    """Everything but the update of what was found is done in the index, up to now."""
+    found = on(nodes, "attempts_due")
+    taken = [node for node in found if node["Node Type"] == "Index Scan"]
+
+    assert not on_the_table(nodes)
+    assert all("queue" in node["Index Cond"] for node in found)
+    assert len(taken) == 1
+    assert "due_at <=" in taken[0]["Index Cond"]
+    assert "due_at" not in taken[0].get("Filter", "")
 
 
 def test_the_look_for_due_queues_reads_the_same_index(crowded):

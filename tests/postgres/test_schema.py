@@ -113,7 +113,10 @@ def test_the_check_in_code_is_the_check_in_the_database(squidie, name):
 def test_leases_and_due_rows_have_their_partial_indexes(squidie):
     found = dict(query(squidie, "select indexname, indexdef from pg_indexes where schemaname = 'squidie'"))
 
-    due = "(queue, priority, due_at, run_id, step) WHERE ((claim_id IS NULL) AND (kind <> 'timer'::text))"
+    due = (
+        "(queue, limit_key, rate_key, priority, partition, due_at, run_id, step) "
+        "WHERE ((claim_id IS NULL) AND (kind <> 'timer'::text))"
+    )
     assert found["attempts_due"].endswith(due)
     assert found["attempts_timers"].endswith("(due_at) WHERE (kind = 'timer'::text)")
     assert found["attempts_lease"].endswith("(lease_until) WHERE (claim_id IS NOT NULL)")

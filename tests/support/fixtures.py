@@ -26,9 +26,11 @@ drop schema public cascade;
 create schema public;
 alter table squidie.facts disable trigger user;
 alter table squidie.schedule_changes disable trigger user;
+alter table squidie.operations disable trigger user;
 truncate {TABLES};
 alter table squidie.facts enable trigger user;
 alter table squidie.schedule_changes enable trigger user;
+alter table squidie.operations enable trigger user;
 """
 
 

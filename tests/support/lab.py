@@ -19,9 +19,11 @@ from sqlalchemy import text
 from squidie.decide.commands import Complete, Elapse, Expire, Release
 from squidie.decide.commands import Fail as FailCommand
 from squidie.engine import settle as settling
+from squidie.engine.claim import take
 from squidie.engine.transact import transact
 from squidie.history.facts import ErrorRecord, FailureCode, ReleaseReason
-from squidie.journal import attempts, facts
+from squidie.journal import attempts, claims, facts
+from squidie.journal.claims import Claimant
 from squidie.testing import eventually
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -31,14 +33,14 @@ AFTER_LEASE = timedelta(seconds=31)
 
 def claim(squidie, most=1, queue="default", *, lease=LEASE, owner="lab:1:test", connection=None):
     """Claim rows as a worker of short steps would, and run nothing."""
-    journal = squidie._parts.journal
-    served = squidie.registry.served
-    given = {"served": served, "short": served, "most": most, "owner": owner, "lease": lease}
-    given["token_hash"] = sha256(os.urandom(32)).digest()
+    parts, served = squidie._parts, squidie.registry.served
+    by = Claimant(
+        served=served, short=served, owner=owner, token_hash=sha256(os.urandom(32)).digest(), lease=lease,
+        weights=squidie.settings.weights,
+    )  # fmt: skip
     if connection is not None:
-        return [each.row for each in attempts.claim(journal, connection, queue, **given).claims]
-    with journal.reading() as own:
-        return [each.row for each in attempts.claim(journal, own, queue, **given).claims]
+        return [each.row for each in claims.claim(parts.journal, connection, queue, most, by).claims]
+    return [each.row for each in take(parts, queue, most, by)[0].claims]
 
 
 def completion(row, output="done"):

@@ -32,6 +32,10 @@ def paths_lead_somewhere(spec: Spec) -> Iterable[Issue]:
         for option in ("until", "correlation_from"):
             for code, said in _required(spec, node, getattr(node, option)):
                 yield Issue(f"{place}.{option}", code, said)
+        for option in ("limit", "rate"):
+            part = getattr(node, option)
+            for code, said in _required(spec, node, part.by if part is not None else None):
+                yield Issue(f"{place}.{option}.by", code, said)
         for parameter, text in node.input.items():
             shown = parameter if NAME.match(parameter) else "?"
             for code, said in path_findings(spec, node, text):
@@ -39,13 +43,13 @@ def paths_lead_somewhere(spec: Spec) -> Iterable[Issue]:
 
 
 def _required(spec: Spec, node: Node, text: str | None) -> Iterator[Finding]:
-    """A path that a wait cannot do without."""
+    """A path that a wait or a limit cannot do without."""
     found = list(path_findings(spec, node, text)) if text is not None else []
     yield from found
     if text is not None and not any(code == UNKNOWN for code, _ in found):
         path = parse_path(text)
         if path.optional:
-            yield UNKNOWN, "may not be optional: without it nobody knows what is waited for"
+            yield UNKNOWN, "may not be optional: without it nobody knows what is meant"
         if path.root == "ctx":
             yield UNKNOWN, "the context is for code; this is a path to data"
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 EVERY = frozenset({"name", "kind"})
 OPTIONS: dict[NodeKind, frozenset[str]] = {
     NodeKind.STEP: frozenset({
-        "action", "input", "output", "retry", "timeout", "grace", "deadline", "queue", "priority", "compensate",
-        "irreversible", "replayable", "transactional", "on_give_up", "on_cancel",
+        "action", "input", "output", "retry", "timeout", "grace", "deadline", "queue", "priority", "limit",
+        "rate", "compensate", "irreversible", "replayable", "transactional", "on_give_up", "on_cancel",
     }),
     NodeKind.WAIT: frozenset({"duration", "until"}),
     NodeKind.LOG: frozenset({"action", "message", "level"}),

@@ -17,6 +17,7 @@ import msgspec
 
 from squidie.workflow.durations import seconds
 from squidie.workflow.issues import NAME, Issue
+from squidie.workflow.options import Limit, Rate
 from squidie.workflow.spec import (
     LOG_ACTION,
     Compensate,
@@ -46,6 +47,8 @@ PARTS: dict[tuple[type, str], Any] = {
     (Spec, "deadline"): Deadline,
     (Node, "retry"): Retry,
     (Node, "deadline"): Deadline,
+    (Node, "limit"): Limit,
+    (Node, "rate"): Rate,
     (Node, "compensate"): Compensate,
     (Node, "escalate"): Escalation,
     (Compensate, "retry"): Retry,
@@ -57,7 +60,7 @@ PLACES: dict[tuple[type, str], str] = {(Spec, "nodes"): "steps"}
 DURATIONS = {
     (Node, "timeout"), (Node, "grace"), (Node, "duration"), (Node, "due"), (Retry, "min"), (Retry, "max"),
     (Retry, "within"), (Deadline, "within"), (Deadline, "due_soon"), (Deadline, "escalate_after"), (Escalation, "due"),
-    (Trigger, "jitter"),
+    (Trigger, "jitter"), (Rate, "per"),
 }  # fmt: skip
 CODES: dict[tuple[type, str], str] = {
     (Spec, "name"): "invalid_name",
@@ -87,6 +90,8 @@ CODES: dict[tuple[type, str], str] = {
     (Node, "timeout"): "invalid_timeout",
     (Node, "grace"): "invalid_timeout",
     (Node, "deadline"): "invalid_deadline",
+    (Node, "limit"): "invalid_limit",
+    (Node, "rate"): "invalid_limit",
     (Node, "compensate"): "invalid_compensation",
     (Node, "transactional"): "invalid_transactional",
     (Node, "duration"): "invalid_duration",
@@ -120,6 +125,8 @@ OTHERWISE: dict[type, str] = {
     PayloadField: "invalid_payload_field",
     Retry: "invalid_retry",
     Deadline: "invalid_deadline",
+    Limit: "invalid_limit",
+    Rate: "invalid_limit",
     Compensate: "invalid_compensation",
     Escalation: "invalid_approval",
     Condition: "invalid_condition",

@@ -1,28 +1,3 @@
--- CLAIM
-with due as materialized (
-    select run_id, kind, step, attempt, priority, due_at, (alone or lost > 0 or action <> all(:short)) as alone
-    from {s}.attempts
-    where queue = :queue and kind <> 'timer' and claim_id is null and due_at <= {s}.clock() and action = any(:served)
-    order by priority, due_at, run_id, step limit :most for update skip locked
-), numbered as (
-    select *, row_number() over (order by priority, due_at, run_id, step) as n from due
-), cut as (
-    select *, min(n) filter (where alone) over () as first_alone from numbered
-), take as materialized (
-    select * from cut where first_alone is null or n < first_alone or (first_alone = 1 and n = 1)
-), lazily as materialized (
-    select set_config('synchronous_commit', 'off', true) from take having bool_and(not alone)
-), claimed as (
-    update {s}.attempts a
-    set claim_id = gen_random_uuid(), token_hash = :token_hash, owner = :owner, claimed_at = {s}.clock(),
-        lease_until = {s}.clock() + :lease
-    from take t where a.run_id = t.run_id and a.kind = t.kind and a.step = t.step and a.attempt = t.attempt
-    returning a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind
-)
-select a.*, r.definition, r.fold, r.state::text as state,
-    (select count(*) from due) as due, (select count(*) from lazily) as lazily
-from claimed a join {s}.runs r on r.run_id = a.run_id order by a.priority, a.due_at, a.run_id, a.step;
-
 -- RENEW
 with mine as (
     select a.run_id, a.kind, a.step, a.attempt from {s}.attempts a join unnest(:runs, :steps, :attempts) as k(run_id, step, attempt) on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt
@@ -35,7 +10,7 @@ where a.run_id = m.run_id and a.kind = m.kind and a.step = m.step and a.attempt 
 select a.claim_id from {s}.attempts a join unnest(:runs, :steps, :attempts) as k(run_id, step, attempt) on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt where a.claim_id = any(:claims);
 
 -- READ_ROWS
-select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, {s}.clock() as now from {s}.attempts a join unnest(:runs, :steps, :attempts) as k(run_id, step, attempt) on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt;
+select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key, {s}.clock() as now from {s}.attempts a join unnest(:runs, :steps, :attempts) as k(run_id, step, attempt) on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt;
 
 -- LOOK
 select {s}.clock() as now, array_agg(k.n::integer) as held,
@@ -46,30 +21,25 @@ from unnest(:runs, :steps, :attempts, :claims, :tokens, :leases) with ordinality
 join {s}.attempts a on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt and a.claim_id = k.claim_id and a.token_hash = k.token_hash;
 
 -- LOCK_WHOLE
-select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, {s}.clock() as now from {s}.attempts a
+select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key, {s}.clock() as now from {s}.attempts a
 where a.run_id = any(:runs) order by a.run_id, a.step, a.attempt for update of a;
 
 -- CLOCK
 select {s}.clock();
 
 -- EXPIRED
-select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind from {s}.attempts a
+select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key from {s}.attempts a
 where a.claim_id is not null and a.lease_until <= {s}.clock() order by a.lease_until limit :most;
 
 -- OF_OWNER
-select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind from {s}.attempts a
+select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key from {s}.attempts a
 where a.claim_id is not null and a.owner = :owner order by a.run_id, a.step limit :most;
 
--- UNDER_TOKEN
-select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, r.definition, r.fold, r.state::text as state from {s}.attempts a
-join {s}.runs r on r.run_id = a.run_id
-where a.claim_id is not null and a.owner = :owner and a.token_hash = :token_hash
-order by a.priority, a.due_at, a.run_id, a.step;
-
 -- TIMERS
-select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind from {s}.attempts a where a.kind = 'timer' and a.due_at <= {s}.clock() order by a.due_at limit :most;
+select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key from {s}.attempts a where a.kind = 'timer' and a.due_at <= {s}.clock() order by a.due_at limit :most;
 
 -- DUE_QUEUES
 select q from unnest(:queues) as q
 where exists (select from {s}.attempts a
-    where a.queue = q and a.kind <> 'timer' and a.claim_id is null and a.due_at <= {s}.clock());
+    where a.queue = q and a.kind <> 'timer' and a.claim_id is null and a.due_at <= {s}.clock())
+    and not exists (select from {s}.queues p where p.queue = q);

@@ -25,8 +25,16 @@ with alive as (
 select run_id, kind, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at,
     lease_until, {s}.clock() as now, kind <> 'timer' and claim_id is null
     and exists (select from alive where queue = any(queues))
-    and not exists (select from alive where action = any(actions)) as unserved
-from {s}.attempts where run_id = any(:runs) order by run_id, step, attempt;
+    and not exists (select from alive where action = any(actions)) as unserved, limit_key, rate_key,
+    kind <> 'timer' and claim_id is null and exists (select from {s}.queues q where q.queue = a.queue) as paused,
+    limit_key <> '' and claim_id is null and coalesce((select coalesce(l.set_n, l.n) from {s}.limits l
+        where l.key = split_part(a.limit_key, ':', 1)) <= (select count(*) from {s}.attempts b
+        where b.limit_key = a.limit_key and b.claim_id is not null and b.lease_until > {s}.clock()), false) as full,
+    rate_key <> '' and claim_id is null and coalesce((select coalesce(m.set_n, m.n) = 0 or least(
+            coalesce(m.set_burst, m.burst), l.tokens + greatest(extract(epoch from {s}.clock() - l.taken_at), 0)
+                * coalesce(m.set_n, m.n) / coalesce(m.set_per, m.per)) < 1 - 1e-9
+        from {s}.limits l join {s}.limits m on m.key = l.name where l.key = a.rate_key), false) as spent
+from {s}.attempts a where run_id = any(:runs) order by run_id, step, attempt;
 
 -- ENDINGS
 select f.run_id, f.kind, f.body->>'step' as step,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from squidie.workflow import Condition
 from squidie.workflow.conditions import holds
-from squidie.workflow.spec import OPERATORS
+from squidie.workflow.options import OPERATORS
 
 MISSING = object()
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from squidie.workflow import Edge, Node, Outcome, PayloadField, Spec, Trigger, fingerprint, validate_spec
 from squidie.workflow.checks import read
 from squidie.workflow.fingerprint import canonical
+from squidie.workflow.options import OPERATORS
 from squidie.workflow.spec import (
-    OPERATORS,
     Backoff,
     Compensate,
     Condition,

@@ -1,0 +1,172 @@
+"""Queues and limits as operators change them: at once, for every worker, each change recorded with its author."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from squidie.engine.asking import audited, persist
+from squidie.engine.requests import Request, queue_name, receipt
+from squidie.errors import InvalidArgument, InvalidTransition, KeyReused, QueueNotFound
+from squidie.journal import limits, queues
+from squidie.journal.queues import Pause
+from squidie.workflow.checks.limits import MOST
+from squidie.workflow.durations import seconds
+from squidie.workflow.limits import declared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from squidie.engine.parts import Parts
+    from squidie.history.bodies import Receipt
+
+QUEUE, LIMIT = "queue", "limit"
+
+
+class LimitState(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit (`per` is None) or a rate: what holds, what the code says, and since when an operator says otherwise.
+
+    `held` counts the slots in use, of a name that has no path.
+    """
+
+    name: str
+    n: int
+    per: float | None = None
+    burst: int | None = None
+    declared: Mapping[str, Any]
+    set_at: datetime | None = None
+    held: int = 0
+
+
+def pause(parts: Parts, queue: str, reason: str, actor: Any, key: str | None) -> Pause:
+    """Stop claims from a queue; what is claimed goes on."""
+    name, why = queue_name(queue), _reason(reason)
+    by = _receipt("pause", {"reason": why}, actor, why, key)
+
+    def change(connection: Connection, *, is_repeated: bool) -> Pause:
+        found = queues.paused(parts.journal, connection, name)
+        if not is_repeated:
+            _must_be_known(parts, connection, name)
+            if found is not None:
+                raise InvalidTransition(f"queue {name}", "paused", "be paused")
+            queues.pause(parts.journal, connection, name, actor, why)
+            queues.record(parts.journal, connection, QUEUE, name, by=by, change={})
+            found = queues.paused(parts.journal, connection, name)
+        return found or Pause(queue=name, since=None, by=actor, reason=why)
+
+    paused: Pause = _changed(parts, QUEUE, name, by, change)
+    return paused
+
+
+def resume(parts: Parts, queue: str, reason: str | None, actor: Any, key: str | None) -> None:
+    """Claim from a queue again, beginning at once."""
+    name = queue_name(queue)
+    by = _receipt("resume", {}, actor, reason, key)
+
+    def change(connection: Connection, *, is_repeated: bool) -> None:
+        if is_repeated:
+            return
+        _must_be_known(parts, connection, name)
+        if queues.paused(parts.journal, connection, name) is None:
+            raise InvalidTransition(f"queue {name}", "not paused", "be resumed")
+        queues.resume(parts.journal, connection, name)
+        queues.record(parts.journal, connection, QUEUE, name, by=by, change={})
+
+    _changed(parts, QUEUE, name, by, change)
+    parts.bells.ring((name,))
+
+
+def set_limit(parts: Parts, name: str, said: Mapping[str, Any], reason: str | None, who: tuple[Any, str | None]) -> Any:
+    """Say what holds for a limit or a rate, whatever the code says; without numbers, what the code says."""
+    if not isinstance(name, str):
+        raise InvalidArgument("name", "is the name of a limit")
+    numbers = _numbers(said)
+    actor, key = who
+    verb = "unset" if set(numbers.values()) == {None} else "set"
+    by = _receipt(verb, numbers, actor, reason, key)
+    waiting: list[str] = []
+
+    def change(connection: Connection, *, is_repeated: bool) -> LimitState:
+        journal = parts.journal
+        for workflow in parts.registry.workflows:
+            limits.declare(
+                journal, connection, [part for part in declared(parts.registry.spec(workflow)) if part.name == name]
+            )
+        found = limits.lock(journal, connection, name)
+        if found is None:
+            known = ", ".join(row.name for row in limits.all_of(journal, connection)) or "none"
+            raise InvalidArgument("name", f"there is no such limit; known: {known}")
+        if found.kind == "limit" and (numbers["per"] is not None or numbers["burst"] is not None):
+            raise InvalidArgument("per", "is for rates; this is a limit")
+        if not is_repeated:
+            waiting.extend(limits.change(journal, connection, name, **numbers))
+            queues.record(journal, connection, LIMIT, name, by=by, change=numbers)
+        return _state(limits.lock(journal, connection, name))
+
+    state = _changed(parts, LIMIT, name, by, change)
+    parts.bells.ring(sorted(set(waiting)))
+    return state
+
+
+def limit_states(parts: Parts) -> tuple[LimitState, ...]:
+    """Every limit and rate that runs have been started under."""
+    with parts.journal.reading() as connection:
+        return tuple(_state(row) for row in limits.all_of(parts.journal, connection))
+
+
+def _state(row: Any) -> LimitState:
+    said = {name: getattr(row, name) for name in ("n", "per", "burst") if getattr(row, name) is not None}
+    now = {name: value for name in said if (value := getattr(row, f"set_{name}")) is not None}
+    return LimitState(name=row.name, declared=said, set_at=row.set_at, held=row.held, **{**said, **now})
+
+
+def _numbers(said: Mapping[str, Any]) -> dict[str, Any]:
+    for name in ("n", "burst"):
+        value = said[name]
+        if value is not None and not (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST):
+            raise InvalidArgument(name, f"is a whole number from 0 to {MOST:,}")
+    try:
+        per = None if said["per"] is None else seconds(said["per"])
+    except ValueError as error:
+        raise InvalidArgument("per", str(error)) from None
+    return {"n": said["n"], "per": per, "burst": said["burst"]}
+
+
+def _reason(reason: Any) -> str:
+    if not isinstance(reason, str) or not reason.strip():
+        raise InvalidArgument("reason", "say why, as text")
+    return reason.strip()
+
+
+def _must_be_known(parts: Parts, connection: Connection, queue: str) -> None:
+    """Declared here, served by a worker, or with anything in it."""
+    if queue in {parts.default_queue, *parts.registry.queues(parts.default_queue)}:
+        return
+    if not queues.is_known(parts.journal, connection, queue):
+        raise QueueNotFound(queue)
+
+
+def _receipt(verb: str, asked: Mapping[str, Any], actor: Any, reason: str | None, key: str | None) -> Receipt:
+    digest = sha256(msgspec.json.encode([verb, asked], order="sorted")).hexdigest()
+    return receipt(verb, digest, Request(key=key, actor=actor), comment=reason)
+
+
+def _changed(parts: Parts, subject: str, name: str, by: Receipt, change: Callable[..., Any]) -> Any:
+    with audited(f"{by.verb}_{subject}", None, by.actor):
+        return persist(lambda: _once(parts, subject, name, by, change), None)
+
+
+def _once(parts: Parts, subject: str, name: str, by: Receipt, change: Callable[..., Any]) -> Any:
+    """In one commit, one after the other; a request that was answered before changes nothing."""
+    with parts.journal.transaction() as connection:
+        queues.touch(parts.journal, connection, subject, name)
+        before = queues.recorded(parts.journal, connection, subject, name, by) if by.key is not None else None
+        if before is not None and before != by.digest:
+            raise KeyReused(by.key or "", name)
+        return change(connection, is_repeated=before is not None)

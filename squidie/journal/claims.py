@@ -1,0 +1,272 @@
+"""Claims: due attempts, taken under a lease, the most urgent first, one partition after the other.
+
+A lane holds what is alike to a claim: one queue, one limit and rate, one priority, one partition. The index
+`attempts_due` has the lanes side by side, and a claim leaps from one to the next without reading what is in them.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from squidie.errors import HistoryError
+from squidie.journal import heads
+from squidie.journal.arrays import Ints, Texts
+from squidie.journal.attempts import ROW, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from squidie.history.attempts import OpenAttempt
+    from squidie.history.run import Run
+    from squidie.journal.store import Journal
+
+log = logging.getLogger("squidie.journal")
+
+_OF_GATE = (
+    "a.queue = :queue and a.limit_key = g.limit_key and a.rate_key = g.rate_key "
+    "and a.claim_id is null and a.kind <> 'timer'"
+)
+_OF_LEVEL = f"{_OF_GATE} and a.priority = level.priority"
+_LEVELS = f"""
+            with recursive known(priority) as (
+                (select a.priority from {{s}}.attempts a where {_OF_GATE} order by a.priority limit 1)
+                union all
+                select (select a.priority from {{s}}.attempts a where {_OF_GATE} and a.priority > known.priority
+                    order by a.priority limit 1) from known where known.priority is not null
+            )
+            select known.priority, coalesce(t.start, '') collate "C" as start, coalesce(t.used, 0) as used
+            from known left join unnest(:t_priority, :t_start, :t_used) as t(priority, start, used) using (priority)
+            where known.priority is not null
+"""
+"""The priorities of a gate, the most urgent first, each with the partition whose turn it is."""
+
+_LANES = f"""
+            with recursive ahead(partition) as (
+                (select a.partition from {{s}}.attempts a where {_OF_LEVEL} and a.partition >= level.start
+                    order by a.partition limit 1)
+                union all
+                select (select a.partition from {{s}}.attempts a where {_OF_LEVEL} and a.partition > ahead.partition
+                    order by a.partition limit 1) from ahead where ahead.partition is not null
+            ), behind(partition) as (
+                (select a.partition from {{s}}.attempts a where {_OF_LEVEL} and a.partition < level.start
+                    order by a.partition limit 1)
+                union all
+                select (select a.partition from {{s}}.attempts a
+                    where {_OF_LEVEL} and a.partition > behind.partition and a.partition < level.start
+                    order by a.partition limit 1) from behind where behind.partition is not null
+            ), lane as (
+                select * from (
+                    select ahead.partition, false as wrapped from ahead
+                    union all select behind.partition, true from behind
+                ) e
+                where exists (select from {{s}}.attempts a
+                    where {_OF_LEVEL} and a.partition = e.partition and a.due_at <= {{s}}.clock()) limit :most
+            )
+            select lane.partition, lane.wrapped, coalesce(w.weight, 1) as weight,
+                case when lane.partition = level.start then level.used else 0 end as used,
+                ceil(:most * coalesce(w.weight, 1)::float8 / sum(coalesce(w.weight, 1)) over ())::integer as quota
+            from lane left join unnest(:w_partition, :w_weight) as w(partition, weight) using (partition)
+"""
+"""The partitions of a level that have something due, from the one on whose turn it is, and how much each may give."""
+
+CLAIM = f"""
+with wall as materialized (
+    select is_limited, is_limited and not :surveyed as stands
+    from (select (select a.run_id from {{s}}.attempts a where a.queue = :queue
+        and (a.limit_key, a.rate_key) > ('', '') and a.claim_id is null and a.kind <> 'timer'
+        order by a.limit_key, a.rate_key limit 1) is not null as is_limited) w
+), due as materialized (
+    select found.*, g.limit_room, g.rate_room
+    from unnest(:g_limit, :g_rate, :g_limit_room, :g_rate_room) as g(limit_key, rate_key, limit_room, rate_room)
+    cross join lateral (
+        select row.*, lane.wrapped, lane.weight, lane.used, lane.quota
+        from ({_LEVELS}) level cross join lateral ({_LANES}) lane cross join lateral (
+            select a.ctid as place, a.run_id, a.kind, a.step, a.attempt, a.priority, a.due_at, a.partition,
+                a.limit_key, a.rate_key, (a.alone or a.lost > 0 or a.action <> all(:short)) as alone
+            from {{s}}.attempts a
+            where {_OF_LEVEL} and a.partition = lane.partition and a.due_at <= {{s}}.clock()
+                and a.action = any(:served)
+            order by a.due_at, a.run_id, a.step limit lane.quota for update skip locked
+        ) row
+        limit least(:most, g.limit_room, g.rate_room)
+    ) found
+    where not (select stands from wall) and not exists (select from {{s}}.queues q where q.queue = :queue)
+), rounds as (
+    select *, (row_number() over (partition by priority, partition order by due_at, run_id, step) - 1 + used) / weight
+        as round from due
+), ordered as (
+    select *, row_number() over (order by priority, round, wrapped, partition, due_at, run_id, step) as n from rounds
+), fitting as (
+    select *, row_number() over (partition by limit_key order by n) <= limit_room
+        and row_number() over (partition by rate_key order by n) <= rate_room as fits from ordered
+), within as (
+    select *, min(n) over () as first, min(n) filter (where alone) over () as first_alone
+    from fitting where fits and n <= :most
+), take as materialized (
+    select * from within where first_alone is null or n < first_alone or (first_alone = first and n = first)
+), lazily as materialized (
+    select set_config('synchronous_commit', 'off', true) from take having bool_and(not alone)
+), claimed as (
+    update {{s}}.attempts a
+    set claim_id = gen_random_uuid(), token_hash = :token_hash, owner = :owner, claimed_at = {{s}}.clock(),
+        lease_until = {{s}}.clock() + :lease
+    where a.ctid = any (array(select place from take)) returning {ROW}
+), told as (
+    select wall.is_limited, wall.stands, (select count(*) from within) > (select count(*) from take)
+        or coalesce((select bool_or(is_full) from (
+            select count(*) >= min(quota) and min(quota) < min(least(limit_room, rate_room)) as is_full
+            from due group by limit_key, rate_key, priority, partition) lanes), false) as is_left,
+        (select count(*) from lazily) as lazily
+    from wall
+)
+select a.*, r.definition, r.fold, r.state::text as state, told.is_limited, told.stands, told.is_left, told.lazily
+from told left join (claimed a join take t using (run_id, kind, step, attempt)) on true
+    left join {{s}}.runs r on r.run_id = a.run_id order by t.n
+"""
+"""Take the most urgent due attempts of a queue that this worker can run.
+
+Strictly by priority. Within one, partitions take turns: each gives as many as its weight in a round, the first in the
+round is the one whose turn it is, and within a partition the order is by due time and id. Those that someone else is
+taking are passed over; one that may give only its share is the reason why a claim may bring less than it could.
+
+What is under a limit or a rate is not looked at unless its gate is given here, with how many may pass. Where there is
+such work and nobody has looked at it (`surveyed`), nothing is taken: it may be the most urgent.
+
+A step that is slow, unknown, irreversible or was lost before is taken alone and durably; several short ones are taken
+together, and that commit does not wait for the disk: a crash of the database would make them due again, and the fence
+would refuse their first holder.
+"""
+
+UNDER_TOKEN = f"""
+select {ROW}, r.definition, r.fold, r.state::text as state from {{s}}.attempts a
+join {{s}}.runs r on r.run_id = a.run_id
+where a.claim_id is not null and a.owner = :owner and a.token_hash = :token_hash
+order by a.priority, a.due_at, a.run_id, a.step
+"""
+"""What one claim or one handover has taken, by the token that was drawn for it alone."""
+
+ALL = 2**31 - 1
+
+
+class Gate(NamedTuple):
+    """A limit and a rate, and how many more claims each lets pass."""
+
+    limit: str = ""
+    rate: str = ""
+    limit_room: int = ALL
+    rate_room: int = ALL
+
+
+OPEN = Gate()
+"""What is under no limit."""
+
+
+class Turn(NamedTuple):
+    """Which partition is next at a priority, and how much of its turn it has had."""
+
+    priority: int
+    start: str
+    used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimant:
+    """Who claims, for how many seconds, and what he can run, together (`short`) or at all (`served`)."""
+
+    served: Collection[str]
+    short: Collection[str]
+    owner: str
+    token_hash: bytes
+    lease: float
+    weights: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An attempt that this process holds, with the run as it stood when it was claimed."""
+
+    row: OpenAttempt
+    run: Run
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a claim brought, in its order.
+
+    `left` says that more was due than was taken. `is_limited`: there was work under limits, due or not; it `stands` in
+    the way, and nothing was taken, where nobody had looked at it.
+    """
+
+    claims: tuple[Claimed, ...]
+    left: bool
+    is_limited: bool = False
+    stands: bool = False
+
+
+def claim(  # noqa: PLR0917 - the parts of one claim
+    journal: Journal,
+    connection: Connection,
+    queue: str,
+    most: int,
+    by: Claimant,
+    turns: Sequence[Turn] = (),
+    gates: Sequence[Gate] | None = None,
+) -> Batch:
+    """Claim at most `most` due attempts of one queue.
+
+    `gates` are those that were looked at, under their locks; without them only what is under no limit is taken.
+    """
+    given = {
+        "queue": queue,
+        "most": most,
+        "served": Texts(by.served),
+        "short": Texts(by.short),
+        "owner": by.owner,
+        "token_hash": by.token_hash,
+        "lease": timedelta(seconds=by.lease),
+        "surveyed": gates is not None,
+        **_given(turns, gates if gates is not None else (OPEN,), by.weights),
+    }
+    found = connection.execute(journal.sql(CLAIM), given).all()
+    claims = tuple(
+        each for r in found if r.run_id is not None and (each := _claimed(journal, connection, r)) is not None
+    )
+    told = found[0]
+    return Batch(claims, left=told.is_left, is_limited=told.is_limited, stands=told.stands)
+
+
+def under_token(journal: Journal, connection: Connection, owner: str, token_hash: bytes) -> list[Claimed]:
+    """What was claimed under this token and is held still, for whoever has lost the answer."""
+    given = {"owner": owner, "token_hash": token_hash}
+    found = connection.execute(journal.sql(UNDER_TOKEN), given).all()
+    return [each for r in found if (each := _claimed(journal, connection, r)) is not None]
+
+
+def _given(turns: Sequence[Turn], gates: Sequence[Gate], weights: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "t_priority": Ints(turn.priority for turn in turns),
+        "t_start": Texts(turn.start for turn in turns),
+        "t_used": Ints(turn.used for turn in turns),
+        "g_limit": Texts(gate.limit for gate in gates),
+        "g_rate": Texts(gate.rate for gate in gates),
+        "g_limit_room": Ints(gate.limit_room for gate in gates),
+        "g_rate_room": Ints(gate.rate_room for gate in gates),
+        "w_partition": Texts(weights),
+        "w_weight": Ints(weights.values()),
+    }
+
+
+def _claimed(journal: Journal, connection: Connection, r: Any) -> Claimed | None:
+    """None for a run whose history cannot be read here: its claim is left to its lease, its mates go on."""
+    try:
+        run = heads.state_of(journal, connection, r.run_id, r.fold, r.state)
+    except HistoryError as error:
+        log.error("run %s cannot be worked on: %s", r.run_id, error)  # noqa: TRY400 - the history is at fault, not the code
+        return None
+    return Claimed(row_of(r), run, r.definition)

@@ -1,0 +1,32 @@
+-- TOUCH
+select pg_advisory_xact_lock(hashtextextended(:subject || ':' || :name, 0));
+
+-- PAUSED
+select queue, paused_at, paused_by, paused_why from {s}.queues where queue = :queue;
+
+-- ALL_PAUSED
+select queue, paused_at, paused_by, paused_why from {s}.queues order by queue;
+
+-- PAUSE
+insert into {s}.queues (queue, paused_at, paused_by, paused_why)
+values (:queue, {s}.clock(), cast(:by as json), :why) on conflict (queue) do nothing;
+
+-- RESUME
+delete from {s}.queues where queue = :queue;
+
+-- KNOWN
+select exists (select from {s}.attempts where queue = :queue and claim_id is null and kind <> 'timer')
+    or exists (select from {s}.queues where queue = :queue)
+    or exists (select from {s}.workers where :queue = any(queues))
+    or exists (select from {s}.attempts where queue = :queue);
+
+-- RECORD
+insert into {s}.operations (subject, name, verb, key, digest, at, receipt, change)
+values (:subject, :name, :verb, :key, :digest, {s}.clock(), cast(:receipt as json), cast(:change as json));
+
+-- RECORDED
+select digest from {s}.operations where subject = :subject and name = :name and verb = :verb and key = :key;
+
+-- CHANGES
+select verb, at, receipt::text as receipt, change::text as change from {s}.operations
+where subject = :subject and name = :name order by id desc limit :most;
