@@ -154,7 +154,7 @@ union all select 'ending_after_outcome', e.run_id, e.seq, e.step, e.kind from sq
 union all select 'claimed_before_due', run_id, seq, step, format('claimed %s, due %s', claimed_at, due_before) from due where claimed_at < due_before
 union all select 'claims_overlap', run_id, seq, step, format('claimed %s, the one before ended %s', claimed_at, ended_before) from claims c where claimed_at < ended_before
    and not exists (select from facts h where h.run_id = c.run_id and h.seq < c.seq and h.kind = 'attempt_hastened' and h.body->>'step' = c.step
-     and h.body->>'clock' is not null and (h.body->>'due_at')::timestamptz <= c.claimed_at)  -- the clock had stepped back, and somebody made it due by that
+     and (h.body->>'attempt')::int = c.attempt and h.body->>'clock' is not null and (h.body->>'due_at')::timestamptz <= c.claimed_at)  -- the clock had stepped back, and somebody made it due by that
 union all select 'claim_ended_twice', min(run_id::text)::uuid, max(seq), min(step), claim_id from squidie_ending where claim_id is not null group by claim_id having count(*) > 1
 union all select 'ended_before_claimed', run_id, seq, step, format('claimed %s, ended %s, lease to %s', claimed_at, told_at, lease_until) from squidie_ending
  where told_at < claimed_at or lease_until <= claimed_at

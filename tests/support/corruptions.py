@@ -218,6 +218,17 @@ def a_claim_begins_before_the_one_before_has_ended(forge, runs):
     forge.settle(run, "attempt_completed", held)
 
 
+@breaks("claims_overlap")
+def another_attempt_was_made_due_after_the_clock_had_stepped_back(forge, runs):
+    run = forge.start(("a", 1, 0, "step"), ("a", 2, 0, "step"), OPEN)
+    forge.fact(run, "attempt_hastened", step="a", attempt=1, due_at=_at(forge, 0), clock=_at(forge, 0))
+    forge.settle(run, "attempt_completed", forge.claim(run, "a"))
+    forge.lose(run, forge.claim(run, "a", 2, lease=1), wait=-50)
+    held = forge.claim(run, "a", 2)
+    held["claim"]["claimed_at"] = _at(forge, -10)
+    forge.settle(run, "attempt_failed", held, max_attempts=2)
+
+
 @breaks("claim_ended_twice", "claims_overlap", "claimed_before_due")
 def a_holder_settles_after_its_expiry(forge, runs):
     run = forge.start(("a", 1, 0, "step"), OPEN)
