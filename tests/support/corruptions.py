@@ -382,6 +382,21 @@ def a_row_lies_on_another_queue(forge, runs):
     forge.sql("update {s}.attempts set queue = 'another' where run_id = :run", run=runs["later"])
 
 
+@breaks("limit_differs")
+def a_row_is_under_a_limit_that_its_opening_did_not_name(forge, runs):
+    forge.sql("update {s}.attempts set limit_key = 'gateway' where run_id = :run", run=runs["later"])
+
+
+@breaks("rate_differs")
+def a_row_is_under_a_rate_that_its_opening_did_not_name(forge, runs):
+    forge.sql("update {s}.attempts set rate_key = 'mails' where run_id = :run", run=runs["later"])
+
+
+@breaks("partition_differs")
+def a_row_takes_its_turn_with_another_partition(forge, runs):
+    forge.sql("update {s}.attempts set partition = 'somebody_else' where run_id = :run", run=runs["later"])
+
+
 # ---------------------------------------------------------------- what nobody picks up
 @breaks("due_not_claimed")
 def work_is_due(forge, runs):
