@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from sqlalchemy import event, text
 
-from squidie.journal import attempts
-from squidie.journal.arrays import Texts
 from squidie.journal.store import _prepared
 from tests.support.flows import Careful, Single
 from tests.support.lab import change, claim, completion, failure, release, settle
@@ -16,12 +12,9 @@ from tests.support.lab import change, claim, completion, failure, release, settl
 SHOW = text("show synchronous_commit")
 
 
-def taken(squidie, connection, queue="default"):
+def taken(squidie, connection):
     """Claim in the transaction of this connection."""
-    journal = squidie._parts.journal
-    given = {"queue": queue, "served": Texts(squidie.registry.served), "short": Texts(squidie.registry.served)}
-    given |= {"most": 9, "owner": "x", "token_hash": b"x", "lease": timedelta(seconds=30)}
-    return len(_prepared(connection).execute(journal.sql(attempts.CLAIM), given).all())
+    return len(claim(squidie, 9, connection=_prepared(connection)))
 
 
 def test_outcomes_starts_and_commands_wait_for_the_disk(squidie):
