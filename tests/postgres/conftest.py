@@ -1,5 +1,5 @@
 """The fixtures of the engine's tests."""
 
-from tests.support.fixtures import bells, clock, database_url, make, scratch, squidie
+from tests.support.fixtures import bells, clock, database_url, make, scratch, squidie, wire
 
-__all__ = ["bells", "clock", "database_url", "make", "scratch", "squidie"]
+__all__ = ["bells", "clock", "database_url", "make", "scratch", "squidie", "wire"]

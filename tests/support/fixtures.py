@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import create_engine, text
 
+from evidence.proxy import FaultProxy
 from squidie import Squidie, migrate
 from squidie.journal.tables import metadata
 from squidie.testing.clock import set_clock
@@ -104,3 +105,10 @@ def clock(squidie):
         set_clock(squidie.engine, when)
 
     return clock
+
+
+@pytest.fixture
+def wire(database_url):
+    """Between a runtime and the test's Postgres, to be cut."""
+    with FaultProxy.to_postgres(database_url) as proxy:
+        yield proxy
