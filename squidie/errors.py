@@ -235,14 +235,14 @@ class Conflict(Refused):
 
 
 class KeyReused(Conflict):
-    """The key already stands for another request. `details`: `key`, `run_id`."""
+    """The key already stands for another request. `details`: `key`, and `run_id` or what it is `about`."""
 
-    def __init__(self, key: str, run_id: object) -> None:
+    def __init__(self, key: str, run_id: object = None, *, about: str | None = None) -> None:
         hint = "use the same payload to get the same run, or another key for another run"
         super().__init__(
-            f"the key {key!r} already stands for another request (run {run_id})",
-            hint=hint,
-            details={"key": key, "run_id": str(run_id)},
+            f"the key {key!r} already stands for another request ({about or f'run {run_id}'})",
+            hint=hint if about is None else "another request needs another key",
+            details={"key": key, "run_id": str(run_id)} if about is None else {"key": key, "about": about},
         )
 
 

@@ -209,21 +209,6 @@ create trigger schedules_are_told after insert or delete
     or update of expression, timezone, starts, ends, paused_at, orphaned_at on schedules
     for each statement execute function tell_schedules();  -- not for the ticks themselves
 
-create table schedule_changes (
-    id bigint generated always as identity primary key,
-    workflow text not null,
-    trigger text not null,
-    verb text not null,
-    key text,
-    digest text not null,
-    at timestamptz not null,
-    receipt json not null,
-    change json not null
-);
-create unique index schedule_changes_key on schedule_changes (workflow, trigger, verb, key) where key is not null;
-create trigger schedule_changes_are_insert_only before update or delete or truncate on schedule_changes
-    for each statement execute function refuse_change();
-
 create table limits (  -- of a name, or under it the state for one value at its path
     key text collate "C" primary key,
     name text not null,
@@ -247,9 +232,9 @@ create table queues (  -- those that somebody has paused
     paused_why text not null
 );
 
-create table operations (  -- who has changed a queue or a limit
+create table operations (  -- who has changed what
     id bigint generated always as identity primary key,
-    subject text not null constraint operations_subject check (subject in ('queue', 'limit')),
+    subject text not null constraint operations_subject check (subject in ('schedule', 'queue', 'limit')),
     name text not null,
     verb text not null,
     key text,
@@ -258,6 +243,7 @@ create table operations (  -- who has changed a queue or a limit
     receipt json not null,
     change json not null
 );
+create index operations_last on operations (subject, name, id);
 create unique index operations_key on operations (subject, name, verb, key) where key is not null;
 create trigger operations_are_insert_only before update or delete or truncate on operations
     for each statement execute function refuse_change();
@@ -284,7 +270,7 @@ create index workers_seen on workers (seen_at) where left_at is null;
 DOWN = """
 drop function retire(uuid, interval);
 drop table workers, operations, queues, limits;
-drop table schedule_changes, schedules, retired, receipts, dead_letters, attempts, facts, runs, definitions;
+drop table schedules, retired, receipts, dead_letters, attempts, facts, runs, definitions;
 drop function tell_schedules();
 drop function refuse_change();
 drop function clock();

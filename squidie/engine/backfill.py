@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from squidie.engine.asking import persist
-from squidie.engine.requests import Request, priority_of, receipt
+from squidie.engine.changing import request
+from squidie.engine.requests import priority_of
 from squidie.engine.start import begin
 from squidie.engine.windows import Cause, start_of_window, window_id
 from squidie.errors import InvalidSchedule
-from squidie.journal import attempts, schedules
+from squidie.journal import attempts, operations, schedules
+from squidie.journal.operations import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,17 +75,17 @@ def backfill(
     missing = [window for window, run_id in zip(windows, ids, strict=True) if run_id not in there]
     started = _open(parts, schedule, missing, now, priority_of(priority))
     found = msgspec.structs.replace(found, started=started)
-    digest = sha256(f"{start.isoformat()}/{end.isoformat()}".encode()).hexdigest()
-    _record(parts, schedule, receipt("backfill", digest, Request(key=key, actor=actor), comment=reason), found)
+    said = {"start": start.isoformat(), "end": end.isoformat()}
+    _record(parts, schedule, request("backfill", said, actor, reason, key), found)
     return found
 
 
 def _record(parts: Parts, schedule: Schedule, by: Receipt, found: Backfill) -> None:
     """Keep who has opened what; a request that only found everything there leaves no trace."""
-    where = (schedule.workflow, schedule.trigger)
+    where = (Subject.SCHEDULE, schedule.name)
     with parts.journal.transaction() as connection:
-        if found.started and (by.key is None or not schedules.recorded(parts.journal, connection, *where, by)):
-            schedules.record(parts.journal, connection, *where, by=by, change=msgspec.to_builtins(found))
+        if found.started and (by.key is None or not operations.find(parts.journal, connection, *where, by)):
+            operations.add(parts.journal, connection, *where, by=by, change=msgspec.to_builtins(found))
 
 
 def windows_between(

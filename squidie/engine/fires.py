@@ -11,7 +11,8 @@ import msgspec
 from squidie.decide.windows import ON_TIME
 from squidie.engine.windows import window_id
 from squidie.errors import InvalidArgument
-from squidie.journal import schedules
+from squidie.journal import operations, schedules
+from squidie.journal.operations import Subject
 from squidie.journal.schedules import Schedule
 from squidie.workflow.cron import zone
 from squidie.workflow.words import clock_warnings, in_words
@@ -65,7 +66,7 @@ def show(journal: Journal, connection: Connection, schedule: Schedule, *, follow
         fires=found,
         missed=sum(fire.status is None for fire in found),
         warnings=warnings(schedule),
-        changes=tuple(schedules.changes(journal, connection, schedule.workflow, schedule.trigger, last)),
+        changes=operations.last(journal, connection, Subject.SCHEDULE, schedule.name, last),
     )
 
 

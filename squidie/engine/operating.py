@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from squidie.engine.asking import audited, persist
-from squidie.engine.requests import Request, queue_name, receipt
-from squidie.errors import InvalidArgument, InvalidTransition, KeyReused, QueueNotFound
-from squidie.journal import limits, queues
+from squidie.engine.changing import is_repeated, request
+from squidie.engine.requests import queue_name
+from squidie.engine.steering import reason_of
+from squidie.errors import InvalidArgument, InvalidTransition, QueueNotFound
+from squidie.journal import limits, operations, queues
+from squidie.journal.operations import Subject
 from squidie.journal.queues import Pause
 from squidie.workflow.checks.limits import MOST
 from squidie.workflow.durations import seconds
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
 
     from squidie.engine.parts import Parts
     from squidie.history.bodies import Receipt
-
-QUEUE, LIMIT = "queue", "limit"
-
 
 class LimitState(msgspec.Struct, frozen=True, kw_only=True):
     """A limit (`per` is None) or a rate: what holds, what the code says, and since when an operator says otherwise.
@@ -46,39 +45,39 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
 
 def pause(parts: Parts, queue: str, reason: str, actor: Any, key: str | None) -> Pause:
     """Stop claims from a queue; what is claimed goes on."""
-    name, why = queue_name(queue), _reason(reason)
-    by = _receipt("pause", {"reason": why}, actor, why, key)
+    name, why = queue_name(queue), reason_of(reason)
+    by = request("pause", {"reason": why}, actor, why, key)
 
-    def change(connection: Connection, *, is_repeated: bool) -> Pause:
+    def change(connection: Connection, *, was_made: bool) -> Pause:
         found = queues.paused(parts.journal, connection, name)
-        if not is_repeated:
+        if not was_made:
             _must_be_known(parts, connection, name)
             if found is not None:
                 raise InvalidTransition(f"queue {name}", "paused", "be paused")
             queues.pause(parts.journal, connection, name, actor, why)
-            queues.record(parts.journal, connection, QUEUE, name, by=by, change={})
+            operations.add(parts.journal, connection, Subject.QUEUE, name, by=by, change={})
             found = queues.paused(parts.journal, connection, name)
         return found or Pause(queue=name, since=None, by=actor, reason=why)
 
-    paused: Pause = _changed(parts, QUEUE, name, by, change)
+    paused: Pause = _changed(parts, Subject.QUEUE, name, by, change)
     return paused
 
 
 def resume(parts: Parts, queue: str, reason: str | None, actor: Any, key: str | None) -> None:
     """Claim from a queue again, beginning at once."""
     name = queue_name(queue)
-    by = _receipt("resume", {}, actor, reason, key)
+    by = request("resume", {}, actor, reason, key)
 
-    def change(connection: Connection, *, is_repeated: bool) -> None:
-        if is_repeated:
+    def change(connection: Connection, *, was_made: bool) -> None:
+        if was_made:
             return
         _must_be_known(parts, connection, name)
         if queues.paused(parts.journal, connection, name) is None:
             raise InvalidTransition(f"queue {name}", "not paused", "be resumed")
         queues.resume(parts.journal, connection, name)
-        queues.record(parts.journal, connection, QUEUE, name, by=by, change={})
+        operations.add(parts.journal, connection, Subject.QUEUE, name, by=by, change={})
 
-    _changed(parts, QUEUE, name, by, change)
+    _changed(parts, Subject.QUEUE, name, by, change)
     parts.bells.ring((name,))
 
 
@@ -89,10 +88,10 @@ def set_limit(parts: Parts, name: str, said: Mapping[str, Any], reason: str | No
     numbers = _numbers(said)
     actor, key = who
     verb = "unset" if set(numbers.values()) == {None} else "set"
-    by = _receipt(verb, numbers, actor, reason, key)
+    by = request(verb, numbers, actor, reason, key)
     waiting: list[str] = []
 
-    def change(connection: Connection, *, is_repeated: bool) -> LimitState:
+    def change(connection: Connection, *, was_made: bool) -> LimitState:
         journal = parts.journal
         for workflow in parts.registry.workflows:
             limits.declare(
@@ -104,12 +103,12 @@ def set_limit(parts: Parts, name: str, said: Mapping[str, Any], reason: str | No
             raise InvalidArgument("name", f"there is no such limit; known: {known}")
         if found.kind == "limit" and (numbers["per"] is not None or numbers["burst"] is not None):
             raise InvalidArgument("per", "is for rates; this is a limit")
-        if not is_repeated:
+        if not was_made:
             waiting.extend(limits.change(journal, connection, name, **numbers))
-            queues.record(journal, connection, LIMIT, name, by=by, change=numbers)
+            operations.add(journal, connection, Subject.LIMIT, name, by=by, change=numbers)
         return _state(limits.lock(journal, connection, name))
 
-    state = _changed(parts, LIMIT, name, by, change)
+    state = _changed(parts, Subject.LIMIT, name, by, change)
     parts.bells.ring(sorted(set(waiting)))
     return state
 
@@ -138,12 +137,6 @@ def _numbers(said: Mapping[str, Any]) -> dict[str, Any]:
     return {"n": said["n"], "per": per, "burst": said["burst"]}
 
 
-def _reason(reason: Any) -> str:
-    if not isinstance(reason, str) or not reason.strip():
-        raise InvalidArgument("reason", "say why, as text")
-    return reason.strip()
-
-
 def _must_be_known(parts: Parts, connection: Connection, queue: str) -> None:
     """Declared here, served by a worker, or with anything in it."""
     if queue in {parts.default_queue, *parts.registry.queues(parts.default_queue)}:
@@ -152,21 +145,13 @@ def _must_be_known(parts: Parts, connection: Connection, queue: str) -> None:
         raise QueueNotFound(queue)
 
 
-def _receipt(verb: str, asked: Mapping[str, Any], actor: Any, reason: str | None, key: str | None) -> Receipt:
-    digest = sha256(msgspec.json.encode([verb, asked], order="sorted")).hexdigest()
-    return receipt(verb, digest, Request(key=key, actor=actor), comment=reason)
-
-
-def _changed(parts: Parts, subject: str, name: str, by: Receipt, change: Callable[..., Any]) -> Any:
+def _changed(parts: Parts, subject: Subject, name: str, by: Receipt, change: Callable[..., Any]) -> Any:
     with audited(f"{by.verb}_{subject}", None, by.actor):
         return persist(lambda: _once(parts, subject, name, by, change), None)
 
 
-def _once(parts: Parts, subject: str, name: str, by: Receipt, change: Callable[..., Any]) -> Any:
+def _once(parts: Parts, subject: Subject, name: str, by: Receipt, change: Callable[..., Any]) -> Any:
     """In one commit, one after the other; a request that was answered before changes nothing."""
     with parts.journal.transaction() as connection:
-        queues.touch(parts.journal, connection, subject, name)
-        before = queues.recorded(parts.journal, connection, subject, name, by) if by.key is not None else None
-        if before is not None and before != by.digest:
-            raise KeyReused(by.key or "", name)
-        return change(connection, is_repeated=before is not None)
+        operations.hold(parts.journal, connection, subject, name)
+        return change(connection, was_made=is_repeated(parts, connection, subject, name, by))

@@ -9,7 +9,6 @@ The code owns the expression and the input of its own triggers, operators own th
 from __future__ import annotations
 
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -17,14 +16,17 @@ import msgspec
 from squidie.engine import ids
 from squidie.engine.asking import persist
 from squidie.engine.backfill import Backfill, backfill
+from squidie.engine.changing import is_repeated, request
 from squidie.engine.fires import Fire, Moment, Shown, fires, moments, show
 from squidie.engine.hearing import ScheduleEar
-from squidie.engine.requests import Request, receipt, spec_of
+from squidie.engine.requests import spec_of
 from squidie.engine.start import begin
+from squidie.engine.steering import reason_of
 from squidie.engine.sync import said_of, sync
 from squidie.engine.windows import Cause, start_outside
-from squidie.errors import InvalidArgument, InvalidSchedule, InvalidSpec, InvalidTransition, KeyReused, ScheduleNotFound
-from squidie.journal import attempts, schedules
+from squidie.errors import InvalidArgument, InvalidSchedule, InvalidSpec, InvalidTransition, ScheduleNotFound
+from squidie.journal import attempts, operations, schedules
+from squidie.journal.operations import Subject
 from squidie.journal.schedules import DECLARED, Origin, Schedule, declared
 from squidie.workflow.compile import add_trigger
 from squidie.workflow.dsl import cron
@@ -98,11 +100,11 @@ class Schedules(Generic[Handle]):
         """
         spec = spec_of(self._parts, workflow)
         schedule = _valid(spec, name, {"expression": expression, **options})
-        by = self._receipt("create", said_of(schedule), actor, reason, key)
+        by = request("create", said_of(schedule), actor, reason, key)
         if any(trigger.name == name for trigger in spec.triggers):
             raise InvalidSchedule("name", "the workflow's code has a trigger of that name")
-        with self._changing(spec.name, name, by) as (connection, found, is_repeated):
-            if is_repeated:
+        with self._changing(spec.name, name, by) as (connection, found, was_made):
+            if was_made:
                 return found or schedule
             if found is not None:
                 raise InvalidTransition(f"schedule {schedule.name}", "there already", "be created")
@@ -121,11 +123,11 @@ class Schedules(Generic[Handle]):
         known = self._find(name)
         if unknown := sorted(set(options) - set(DECLARED)):
             raise InvalidArgument(unknown[0], f"a schedule has {', '.join(DECLARED)}")
-        by = self._receipt("change", options, actor, reason, key)
-        with self._changing(known.workflow, known.trigger, by) as (connection, found, is_repeated):
+        by = request("change", options, actor, reason, key)
+        with self._changing(known.workflow, known.trigger, by) as (connection, found, was_made):
             if found is None:
                 raise ScheduleNotFound(known.name)
-            if is_repeated:
+            if was_made:
                 return found
             _belongs_to_operators(found)
             before = {field: getattr(found, field) for field in DECLARED}
@@ -134,21 +136,20 @@ class Schedules(Generic[Handle]):
 
     def pause(self, name: str, *, reason: str, actor: Any = None, key: str | None = None) -> Schedule:
         """Open no windows until it is resumed; a window that waited is let go. Runs that are open go on."""
-        if not isinstance(reason, str) or not reason.strip():
-            raise InvalidArgument("reason", "say why, as text")
-        by = self._receipt("pause", {"reason": reason.strip()}, actor, reason.strip(), key)
+        why = reason_of(reason)
+        by = request("pause", {"reason": why}, actor, why, key)
 
         def pause(connection: Connection, found: Schedule) -> None:
             if found.paused_at is not None:
                 raise InvalidTransition(f"schedule {found.name}", "paused", "be paused")
-            given = {"by": msgspec.json.encode(actor).decode(), "why": reason.strip()}
+            given = {"by": msgspec.json.encode(actor).decode(), "why": why}
             schedules.execute(self._parts.journal, connection, schedules.PAUSE, found, **given)
 
         return self._changed(name, by, pause)
 
     def resume(self, name: str, *, reason: str | None = None, actor: Any = None, key: str | None = None) -> Schedule:
         """Open windows again, from now on: nothing of the pause is filled in; `backfill` does that."""
-        by = self._receipt("resume", {}, actor, reason, key)
+        by = request("resume", {}, actor, reason, key)
 
         def resume(connection: Connection, found: Schedule) -> None:
             if found.paused_at is None:
@@ -160,7 +161,7 @@ class Schedules(Generic[Handle]):
 
     def remove(self, name: str, *, reason: str | None = None, actor: Any = None, key: str | None = None) -> None:
         """Forget a schedule made at run time, or one whose trigger has vanished from the code. Its runs stay."""
-        by = self._receipt("remove", {}, actor, reason, key)
+        by = request("remove", {}, actor, reason, key)
 
         def remove(connection: Connection, found: Schedule) -> None:
             if found.orphaned_at is None:
@@ -175,7 +176,7 @@ class Schedules(Generic[Handle]):
         It is no window: the next one opens at its time. `key` makes it idempotent.
         """
         known = self._find(name)
-        by = self._receipt("run_now", {"schedule": known.name}, actor, reason, key)
+        by = request("run_now", {"schedule": known.name}, actor, reason, key)
         identity = ("run_now", known.partition, known.workflow, known.trigger, key)
         run_id = ids.run_id() if key is None else ids.keyed_run_id(*identity)
 
@@ -224,20 +225,14 @@ class Schedules(Generic[Handle]):
             raise ScheduleNotFound(str(name)[:200], known if not found else [each.name for each in found])
         return found[0]
 
-    def _receipt(self, verb: str, asked: Mapping[str, Any], actor: Any, reason: str | None, key: str | None) -> Receipt:
-        digest = sha256(msgspec.json.encode([verb, asked], order="sorted")).hexdigest()
-        return receipt(verb, digest, Request(key=key, actor=actor), comment=reason)
-
     @contextmanager
     def _changing(self, workflow: str, trigger: str, by: Receipt) -> Iterator[tuple[Connection, Schedule | None, bool]]:
         """The schedule, locked, and whether this very request was answered before."""
         journal = self._parts.journal
         with journal.transaction() as connection:
             found = schedules.find(journal, connection, workflow, trigger, lock=True)
-            before = schedules.recorded(journal, connection, workflow, trigger, by) if by.key is not None else None
-            if before is not None and before[0] != by.digest:
-                raise KeyReused(by.key or "", f"{workflow}.{trigger}")
-            yield connection, found, before is not None
+            name = f"{workflow}.{trigger}"
+            yield connection, found, is_repeated(self._parts, connection, Subject.SCHEDULE, name, by)
 
     def _changed(self, name: str, by: Receipt, change: Callable[[Connection, Schedule], None]) -> Schedule:
         try:
@@ -247,8 +242,8 @@ class Schedules(Generic[Handle]):
             known = Schedule(workflow=workflow, trigger=trigger, expression="")
             if by.verb != "remove" or by.key is None:
                 raise
-        with self._changing(known.workflow, known.trigger, by) as (connection, found, is_repeated):
-            if is_repeated:
+        with self._changing(known.workflow, known.trigger, by) as (connection, found, was_made):
+            if was_made:
                 return found or known
             if found is None:
                 raise ScheduleNotFound(known.name)
@@ -265,7 +260,7 @@ class Schedules(Generic[Handle]):
         return schedules.find(self._parts.journal, connection, schedule.workflow, schedule.trigger) or schedule
 
     def _record(self, connection: Connection, schedule: Schedule, by: Receipt, change: dict[str, Any]) -> None:
-        schedules.record(self._parts.journal, connection, schedule.workflow, schedule.trigger, by=by, change=change)
+        operations.add(self._parts.journal, connection, Subject.SCHEDULE, schedule.name, by=by, change=change)
 
 
 def _valid(spec: Spec, name: str, options: dict[str, Any]) -> Schedule:

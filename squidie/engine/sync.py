@@ -10,7 +10,8 @@ import msgspec
 
 from squidie.engine import ids
 from squidie.history.facts import Receipt
-from squidie.journal import attempts, schedules
+from squidie.journal import attempts, operations, schedules
+from squidie.journal.operations import Subject
 from squidie.journal.schedules import DECLARED, Ours, declared
 
 if TYPE_CHECKING:
@@ -64,4 +65,4 @@ def _declared(parts: Parts) -> list[Schedule]:
 def _record(parts: Parts, connection: Connection, workflow: str, trigger: str, change: dict[str, Any]) -> None:
     digest = sha256(msgspec.json.encode(change, order="sorted")).hexdigest()
     by = Receipt(verb="sync", digest=digest, request_id=ids.request_id(), actor={"code": ids.owner()})
-    schedules.record(parts.journal, connection, workflow, trigger, by=by, change=change)
+    operations.add(parts.journal, connection, Subject.SCHEDULE, f"{workflow}.{trigger}", by=by, change=change)

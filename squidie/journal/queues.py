@@ -1,4 +1,4 @@
-"""Queues that somebody has paused, and who has changed a queue or a limit, when and why."""
+"""Queues that somebody has paused."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from squidie.history.bodies import Receipt
     from squidie.journal.store import Journal
-
-TOUCH = "select pg_advisory_xact_lock(hashtextextended(:subject || ':' || :name, 0))"
-"""One change of a queue at a time, also of one that has no row."""
 
 PAUSED = "select queue, paused_at, paused_by, paused_why from {s}.queues where queue = :queue"
 """Whether a queue is paused, and by whom."""
@@ -37,23 +33,6 @@ select exists (select from {s}.attempts where queue = :queue and claim_id is nul
     or exists (select from {s}.attempts where queue = :queue)
 """
 """Whether a queue has open work or a worker that serves it, or is paused; what is quick to see is looked at first."""
-
-RECORD = """
-insert into {s}.operations (subject, name, verb, key, digest, at, receipt, change)
-values (:subject, :name, :verb, :key, :digest, {s}.clock(), cast(:receipt as json), cast(:change as json))
-"""
-"""Keep who changed what."""
-
-RECORDED = """
-select digest from {s}.operations where subject = :subject and name = :name and verb = :verb and key = :key
-"""
-"""The request that had this key."""
-
-CHANGES = """
-select verb, at, receipt::text as receipt, change::text as change from {s}.operations
-where subject = :subject and name = :name order by id desc limit :most
-"""
-"""The last changes of a queue or a limit, newest first."""
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,11 +59,6 @@ def _pause(row: Any) -> Pause:
     return Pause(queue=row.queue, since=row.paused_at, by=row.paused_by, reason=row.paused_why)
 
 
-def touch(journal: Journal, connection: Connection, subject: str, name: str) -> None:
-    """Wait until nobody else changes it."""
-    connection.execute(journal.sql(TOUCH), {"subject": f"{journal.schema}:{subject}", "name": name})
-
-
 def pause(journal: Journal, connection: Connection, queue: str, by: Any, why: str) -> None:
     """Stop claims from a queue."""
     given = {"queue": queue, "by": msgspec.json.encode(by).decode(), "why": why}
@@ -99,35 +73,3 @@ def resume(journal: Journal, connection: Connection, queue: str) -> None:
 def is_known(journal: Journal, connection: Connection, queue: str) -> bool:
     """Whether the journal has seen anything of this queue."""
     return bool(connection.execute(journal.sql(KNOWN), {"queue": queue}).scalar_one())
-
-
-def record(
-    journal: Journal, connection: Connection, subject: str, name: str, *, by: Receipt, change: dict[str, Any]
-) -> None:
-    """Keep who changed what, in the commit that did."""
-    texts = {"receipt": msgspec.json.encode(by).decode(), "change": msgspec.json.encode(change).decode()}
-    given = {"subject": subject, "name": name, "verb": by.verb, "key": by.key, "digest": by.digest, **texts}
-    connection.execute(journal.sql(RECORD), given)
-
-
-def recorded(journal: Journal, connection: Connection, subject: str, name: str, by: Receipt) -> str | None:
-    """The digest of the request that had this verb and key, if there was one."""
-    given = {"subject": subject, "name": name, "verb": by.verb, "key": by.key}
-    found: str | None = connection.execute(journal.sql(RECORDED), given).scalar()
-    return found
-
-
-def changes(
-    journal: Journal, connection: Connection, subject: str, name: str, most: int = 20
-) -> list[dict[str, Any]]:
-    """Who has changed it, newest first."""
-    rows = connection.execute(journal.sql(CHANGES), {"subject": subject, "name": name, "most": most})
-    return [
-        {
-            "verb": row.verb,
-            "at": row.at,
-            "by": msgspec.json.decode(row.receipt),
-            "change": msgspec.json.decode(row.change),
-        }
-        for row in rows
-    ]

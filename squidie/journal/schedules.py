@@ -14,11 +14,10 @@ from squidie.journal.arrays import Texts, Uuids
 from squidie.workflow.spec import POLICIES, Catchup, Overlap, Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection
 
     from sqlalchemy import Connection
 
-    from squidie.history.facts import Receipt
     from squidie.journal.store import Journal
 
 _COLUMNS = """
@@ -123,21 +122,6 @@ ALL = f"select {_COLUMNS} from {{s}}.schedules order by workflow, trigger"
 ONE = f"select {_COLUMNS} from {{s}}.schedules where workflow = :workflow and trigger = :trigger"
 
 LOCK = f"{ONE} for update"
-
-RECORD = """
-insert into {s}.schedule_changes (workflow, trigger, verb, key, digest, at, receipt, change)
-values (:workflow, :trigger, :verb, :key, :digest, {s}.clock(), cast(:receipt as json), cast(:change as json))
-"""
-
-RECORDED = """
-select digest, change::text as change from {s}.schedule_changes
-where workflow = :workflow and trigger = :trigger and verb = :verb and key = :key
-"""
-
-CHANGES = """
-select id, verb, at, receipt::text as receipt, change::text as change from {s}.schedule_changes
-where workflow = :workflow and trigger = :trigger order by id desc limit :most
-"""
 
 
 class Origin(StrEnum):
@@ -285,41 +269,6 @@ def find(
 def all_of(journal: Journal, connection: Connection) -> list[Schedule]:
     """Every schedule, by name."""
     return [_schedule(row) for row in connection.execute(journal.sql(ALL))]
-
-
-def record(
-    journal: Journal, connection: Connection, workflow: str, trigger: str, *, by: Receipt, change: dict[str, Any]
-) -> None:
-    """Keep who changed what, in the commit that did."""
-    texts = {"receipt": msgspec.json.encode(by).decode(), "change": msgspec.json.encode(change).decode()}
-    given = {"workflow": workflow, "trigger": trigger, "verb": by.verb, "key": by.key, "digest": by.digest, **texts}
-    connection.execute(journal.sql(RECORD), given)
-
-
-def recorded(
-    journal: Journal, connection: Connection, workflow: str, trigger: str, by: Receipt
-) -> tuple[str, dict[str, Any]] | None:
-    """The digest and the change of the request that had this verb and key, if there was one."""
-    given = {"workflow": workflow, "trigger": trigger, "verb": by.verb, "key": by.key}
-    row = connection.execute(journal.sql(RECORDED), given).one_or_none()
-    return None if row is None else (row.digest, msgspec.json.decode(row.change))
-
-
-def changes(
-    journal: Journal, connection: Connection, workflow: str, trigger: str, most: int
-) -> Sequence[dict[str, Any]]:
-    """The last changes of a schedule, newest first."""
-    given = {"workflow": workflow, "trigger": trigger, "most": most}
-    rows: Iterable[Any] = connection.execute(journal.sql(CHANGES), given)
-    return [
-        {
-            "verb": row.verb,
-            "at": row.at,
-            "by": msgspec.json.decode(row.receipt),
-            "change": msgspec.json.decode(row.change),
-        }
-        for row in rows
-    ]
 
 
 def _key(schedule: Schedule) -> dict[str, str]:

@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
 from squidie.history.bodies import WITH_ROW
 from squidie.history.lifecycle import RunStatus
+from squidie.journal.operations import Subject
 from squidie.workflow.spec import Catchup, Overlap
 
 if TYPE_CHECKING:
@@ -176,19 +177,6 @@ schedules = Table(
     Column("skipped_why", Text),
     Column("synced_at", TIME, nullable=False),
 )
-schedule_changes = Table(
-    "schedule_changes",
-    metadata,
-    Column("id", BigInteger, primary_key=True),
-    Column("workflow", Text, nullable=False),
-    Column("trigger", Text, nullable=False),
-    Column("verb", Text, nullable=False),
-    Column("key", Text),
-    Column("digest", Text, nullable=False),
-    Column("at", TIME, nullable=False),
-    Column("receipt", JSON, nullable=False),
-    Column("change", JSON, nullable=False),
-)
 limits = Table(
     "limits",
     metadata,
@@ -258,5 +246,6 @@ CHECKS["attempts_kind"] = f"kind in ({', '.join(repr(kind.value) for kind in WIT
 CHECKS["dead_letters_closed_as"] = "closed_as in ('requeued', 'discarded')"
 CHECKS["limits_kind"] = "kind in ('limit', 'rate')"
 CHECKS["operations_subject"] = "subject in ('queue', 'limit')"
+CHECKS["operations_subject"] = one_of("subject", Subject)
 CHECKS["schedules_catchup"] = one_of("catchup", Catchup)
 CHECKS["schedules_overlap"] = one_of("overlap", Overlap)

@@ -41,7 +41,7 @@ def declared(*triggers, **options):
 
 
 def recorded(squidie):
-    return query(squidie, "select verb, receipt->>'actor' as actor from {s}.schedule_changes order by id")
+    return query(squidie, "select verb, receipt->>'actor' as actor from {s}.operations order by id")
 
 
 # ---------------------------------------------------------------- made at run time
@@ -108,8 +108,8 @@ def test_the_same_request_twice_is_one_change(squidie, schedules):
 
 
 def test_changes_are_insert_only(squidie, schedules):
-    with pytest.raises(IntegrityError, match="schedule_changes are insert-only"):
-        change(squidie, "delete from {s}.schedule_changes")
+    with pytest.raises(IntegrityError, match="operations are insert-only"):
+        change(squidie, "delete from {s}.operations")
 
 
 def test_two_who_create_at_once_make_one(squidie, schedules, make):

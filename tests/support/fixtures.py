@@ -26,11 +26,9 @@ select pg_terminate_backend(pid, 2000) from pg_stat_activity where {OTHERS};
 drop schema public cascade;
 create schema public;
 alter table squidie.facts disable trigger user;
-alter table squidie.schedule_changes disable trigger user;
 alter table squidie.operations disable trigger user;
 truncate {TABLES};
 alter table squidie.facts enable trigger user;
-alter table squidie.schedule_changes enable trigger user;
 alter table squidie.operations enable trigger user;
 """
 

@@ -1,6 +1,3 @@
--- TOUCH
-select pg_advisory_xact_lock(hashtextextended(:subject || ':' || :name, 0));
-
 -- PAUSED
 select queue, paused_at, paused_by, paused_why from {s}.queues where queue = :queue;
 
@@ -19,14 +16,3 @@ select exists (select from {s}.attempts where queue = :queue and claim_id is nul
     or exists (select from {s}.queues where queue = :queue)
     or exists (select from {s}.workers where :queue = any(queues))
     or exists (select from {s}.attempts where queue = :queue);
-
--- RECORD
-insert into {s}.operations (subject, name, verb, key, digest, at, receipt, change)
-values (:subject, :name, :verb, :key, :digest, {s}.clock(), cast(:receipt as json), cast(:change as json));
-
--- RECORDED
-select digest from {s}.operations where subject = :subject and name = :name and verb = :verb and key = :key;
-
--- CHANGES
-select verb, at, receipt::text as receipt, change::text as change from {s}.operations
-where subject = :subject and name = :name order by id desc limit :most;

@@ -88,15 +88,3 @@ select workflow, trigger, expression, timezone, input::text as input, catchup, c
 select workflow, trigger, expression, timezone, input::text as input, catchup, catchup_max, overlap, jitter, starts, ends,
     partition, origin, paused_at, paused_by::text as paused_by, paused_why, orphaned_at, over_at,
     next_at, last_at, queued_at, open_runs, skipped, skipped_at, skipped_why, {s}.clock() as now from {s}.schedules where workflow = :workflow and trigger = :trigger for update;
-
--- RECORD
-insert into {s}.schedule_changes (workflow, trigger, verb, key, digest, at, receipt, change)
-values (:workflow, :trigger, :verb, :key, :digest, {s}.clock(), cast(:receipt as json), cast(:change as json));
-
--- RECORDED
-select digest, change::text as change from {s}.schedule_changes
-where workflow = :workflow and trigger = :trigger and verb = :verb and key = :key;
-
--- CHANGES
-select id, verb, at, receipt::text as receipt, change::text as change from {s}.schedule_changes
-where workflow = :workflow and trigger = :trigger order by id desc limit :most;
