@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from squidie.decide.rooms import room
 from squidie.journal import claims, limits
 from squidie.journal.claims import ALL, OPEN, Claimant, Gate
 from squidie.workflow.limits import declared
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from squidie.decide.rooms import Room
     from squidie.engine.parts import Parts
-    from squidie.journal.limits import Room, Waiting
+    from squidie.journal.limits import Waiting
 
 MOST_GATES = 256
 """How many limits with room one claim looks at; where there are more, the next claim goes on behind them."""
@@ -85,21 +87,14 @@ def _look(parts: Parts, connection: Connection, queue: str) -> _Look:
             limits.declare(journal, connection, declared(parts.registry.spec(workflow)))
         known.has_declared = True
     held = limits.hold(journal, connection, found)
-    rooms, now = limits.rooms(journal, connection, held) if held else ({}, None)
-    return _Look(found, rooms, now)
+    buckets, now = limits.buckets(journal, connection, held) if held else ({}, None)
+    return _Look(found, {key: room(bucket) for key, bucket in buckets.items()}, now)
 
 
 def _take(parts: Parts, connection: Connection, look: _Look, taken: Sequence[str]) -> list[float]:
     """Take a token for each claim under a rate; the seconds until the next one comes, where there is none left."""
-    left, pauses = [], []
-    for key, room in look.rooms.items():
-        if room.tokens is None:
-            continue
-        tokens = room.tokens - taken.count(key)
-        if key in taken:
-            left.append((key, tokens))
-        if tokens < 1 and room.pause is not None:
-            pauses.append((1 - tokens) * room.pause)
+    rates = {key: room.less(taken.count(key)) for key, room in look.rooms.items() if room.tokens is not None}
+    left = {key: room.tokens for key, room in rates.items() if key in taken and room.tokens is not None}
     if left and look.now is not None:
         limits.take(parts.journal, connection, left, look.now)
-    return pauses
+    return [wait for room in rates.values() if (wait := room.wait) is not None]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from squidie.decide.rooms import Bucket
 from squidie.journal.arrays import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -139,14 +140,6 @@ class Waiting(NamedTuple):
     has_rate: bool
 
 
-class Room(NamedTuple):
-    """What is left under a key: slots for more claims, or tokens, of which one more comes each `pause` seconds."""
-
-    slots: int
-    tokens: float | None = None
-    pause: float | None = None
-
-
 def declare(journal: Journal, connection: Connection, parts: Iterable[Limit | Rate]) -> None:
     """Write what the code says, where it says something else than before; in the order of names."""
     for part in sorted(parts, key=lambda part: part.name):
@@ -175,29 +168,26 @@ def hold(journal: Journal, connection: Connection, found: Sequence[Waiting]) -> 
     return set(connection.execute(journal.sql(HOLD), {"keys": Texts(sorted(keys))}).scalars())
 
 
-def rooms(journal: Journal, connection: Connection, keys: Collection[str]) -> tuple[dict[str, Room], datetime | None]:
-    """What is left under these keys, which are locked, and the time of looking."""
+def buckets(
+    journal: Journal, connection: Connection, keys: Collection[str]
+) -> tuple[dict[str, Bucket], datetime | None]:
+    """How full these limits and rates are, whose rows are locked, and when that was."""
     found = connection.execute(journal.sql(ROOM), {"keys": Texts(keys)}).all()
-    return {row.key: _room(row) for row in found}, found[0].now if found else None
+    return {row.key: _bucket(row) for row in found}, found[0].now if found else None
 
 
-def _room(row: Any) -> Room:
+def _bucket(row: Any) -> Bucket:
     if row.kind == "limit":
-        return Room(max(0, row.n - row.held))
-    pause = row.per / row.n if row.n else None
-    if row.tokens is None or row.taken_at is None:
-        tokens = float(row.burst)
-    else:
-        since = max(0.0, (row.now - row.taken_at).total_seconds())
-        tokens = min(float(row.burst), row.tokens + (since / pause if pause else 0.0))
-    return Room(int(tokens + 1e-9) if row.n else 0, tokens, pause)
+        return Bucket(n=row.n, held=row.held)
+    if row.taken_at is None:
+        return Bucket(n=row.n, per=row.per, burst=row.burst)
+    since = (row.now - row.taken_at).total_seconds()
+    return Bucket(n=row.n, per=row.per, burst=row.burst, tokens=row.tokens, since=since)
 
 
-def take(
-    journal: Journal, connection: Connection, left: Sequence[tuple[str, float]], now: datetime
-) -> None:
-    """So many tokens are left under these keys."""
-    given = {"keys": Texts(key for key, _ in left), "tokens": [tokens for _, tokens in left], "now": now}
+def take(journal: Journal, connection: Connection, left: Mapping[str, float], now: datetime) -> None:
+    """So many tokens are left under these keys, counted from when they were looked at."""
+    given = {"keys": Texts(left), "tokens": list(left.values()), "now": now}
     connection.execute(journal.sql(TAKE), given)
 
 
