@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from squidie.cli.reading import Reading, moment, pairs, read_command
+from squidie.cli.who import AS
 from squidie.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def run(reading: Reading, workflow: str, *, source: str | None, timeout: str | N
 @click.option("--reason", required=True, help="Why; it is kept in the journal.")
 @click.option("--compensate", is_flag=True, help="Undo first what has completed.")
 @click.option("--abandon-undo", is_flag=True, help="End runs that are being undone, and leave the rest of it.")
-@click.option("--as", "actor", metavar="WHO", help="Who says so; it is kept.")
+@AS
 @read_command
 def cancel(reading: Reading, runs: tuple[str, ...], *, compensate: bool, **given: Any) -> None:
     """End runs now. A step that is running learns of it; its outcome is not taken."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from squidie.cli.reading import Reading, moment, read_command
+from squidie.cli.who import AS
 from squidie.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from squidie.views.letters import Letter, LetterPage
 
 TERMS = ("workflow", "step", "queue", "partition", "reason", "code", "group", "since", "until")
-REASONS = click.Choice(
-    ["step_raised", "step_failed", "timed_out", "claims_exhausted", "invalid_input", "missing_input_path",
-     "invalid_output"]
-)  # fmt: skip
 _CHUNK = 1000
 
 _NARROWING = (
@@ -30,7 +26,7 @@ _NARROWING = (
     click.option("--workflow", metavar="NAME", help="Of this workflow."),
     click.option("--step", metavar="NAME", help="Of steps of this name."),
     click.option("--queue", metavar="NAME", help="Of this queue."),
-    click.option("--reason", type=REASONS, help="Of this kind of failure."),
+    click.option("--reason", metavar="KIND", help="Of this kind of failure: timed_out, say."),
     click.option("--code", help="With this code: what the host's Fail(code=) said, or the kind."),
     click.option("--since", metavar="AGE|TIME", help='Given up since: "2h", or 2026-05-01T12:00Z.'),
     click.option("--until", metavar="AGE|TIME", help="Given up before."),
@@ -42,7 +38,7 @@ _NARROWING = (
 _HANDS = (
     click.argument("targets", nargs=-1, required=True, metavar="RUN[:STEP]...|QUERY..."),
     click.option("--reason", required=True, help="Why; it is kept."),
-    click.option("--as", "actor", metavar="WHO", envvar="SQUIDIE_ACTOR", help="Who does it; without it, your login."),
+    AS,
     click.option("--canary", "most", type=click.IntRange(min=1), metavar="N", help="Only so many, the newest first."),
     click.option("--limit", default=1000, show_default=True, help="More than so many are refused as a whole."),
     click.option("--dry-run", is_flag=True, help="Only say how many there are."),
@@ -156,14 +152,10 @@ def _where(reading: Reading, terms: Iterable[str], options: dict[str, Any]) -> d
 
 def _all(letters: DeadLetters, where: dict[str, Any], after: str | None) -> LetterPage:
     from squidie.views.letters import LetterPage
+    from squidie.views.paging import pages
 
-    found: list[Letter] = []
-    while True:
-        page = letters.list(**where, limit=_CHUNK, after=after)
-        found += page.letters
-        after = page.next
-        if after is None:
-            return LetterPage(tuple(found), None, page.at)
+    found = list(pages(lambda cursor: letters.list(**where, limit=_CHUNK, after=cursor), after))
+    return LetterPage(tuple(letter for page in found for letter in page.letters), None, found[-1].at)
 
 
 def _letter(reading: Reading, target: str, *, is_open: bool | None) -> Letter:
@@ -188,7 +180,7 @@ def _take(reading: Reading, verb: str, targets: tuple[str, ...], given: dict[str
     is_query = [target.partition(":")[0] in TERMS for target in targets]
     if any(is_query) and not all(is_query):
         raise InvalidArgument("RUN|QUERY", "give letters by their runs, or a query, not both")
-    asked = {"reason": given["reason"], "actor": given["actor"] or getpass.getuser(), "source": "cli", **more}
+    asked = {"reason": given["reason"], "actor": given["actor"], "source": "cli", **more}
     if is_query[0]:
         found = _of_query(reading, verb, targets, given, asked)
     else:

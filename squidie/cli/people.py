@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from squidie.cli.reading import Reading, pairs, read_command
+from squidie.cli.who import AS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from squidie.runtime import Run
 
 _WHO = (
-    click.option("--as", "actor", metavar="WHO", help="Who says so; it is kept. Without it, you at this host."),
+    AS,
     click.option("--note", "comment", help="What to say to it; it is kept."),
     click.option("--key", help="Makes it idempotent: the same key is the same request."),
 )
@@ -30,22 +29,13 @@ def said_by(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command `--as`, `--note` and `--key`, as the `by` that every verb takes."""
 
     @wraps(command)
-    def called(*args: Any, actor: str | None, comment: str | None, key: str | None, **given: Any) -> None:
-        by = {"actor": actor or yourself(), "comment": comment, "key": key, "source": "cli"}
+    def called(*args: Any, actor: str, comment: str | None, key: str | None, **given: Any) -> None:
+        by = {"actor": actor, "comment": comment, "key": key, "source": "cli"}
         command(*args, by=by, **given)
 
     for option in reversed(_WHO):
         called = option(called)
     return called
-
-
-def yourself() -> str:
-    """Who sits at this terminal: `user@host`."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        user = "somebody"
-    return f"{user}@{socket.gethostname()}"
 
 
 def _answering(command: Callable[..., None]) -> click.Command:

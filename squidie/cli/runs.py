@@ -10,7 +10,7 @@ from squidie.cli.reading import Reading, moment, query_of, read_command
 
 if TYPE_CHECKING:
     from squidie.cli.setup import Setup
-    from squidie.views.listing import RunPage, RunRow
+    from squidie.views.listing import RunPage
 
 STATUSES = click.Choice(["running", "paused", "compensating", "completed", "failed", "cancelled"])
 
@@ -45,17 +45,13 @@ def ls(reading: Reading, query: tuple[str, ...], *, limit: int, after: str | Non
 def _page(setup: Setup, where: dict[str, Any], limit: int, after: str | None) -> RunPage:
     """One page, or for a limit of zero all of them."""
     from squidie.views.listing import MOST, RunPage, list_runs
+    from squidie.views.paging import pages
 
     journal = setup.journal()
     if limit:
         return list_runs(journal, **where, limit=limit, after=after)
-    rows: list[RunRow] = []
-    while True:
-        page = list_runs(journal, **where, limit=MOST, after=after)
-        rows += page.runs
-        if page.next is None:
-            return RunPage(tuple(rows), None, page.at)
-        after = page.next
+    found = list(pages(lambda cursor: list_runs(journal, **where, limit=MOST, after=cursor), after))
+    return RunPage(tuple(row for page in found for row in page.runs), None, found[-1].at)
 
 
 @click.command()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from squidie.cli.reading import Reading, moment, read_command
+from squidie.cli.who import AS
 
 if TYPE_CHECKING:
     from squidie.engine.backfill import Backfill
     from squidie.journal.schedules import Schedule
 
 _NAME = click.argument("name", metavar="NAME")
-_ACTOR = click.option("--as", "actor", metavar="WHO", help="Who does it; it is kept.")
 _KEY = click.option("--key", help="Makes it idempotent: the same key is the same request.")
 _REASON = click.option("--reason", help="Why; it is kept.")
 
@@ -91,7 +91,7 @@ def next_times(reading: Reading, name: str, *, number: int, timezone: str | None
 @schedules.command()
 @_NAME
 @click.option("--reason", required=True, help="Why; it is kept.")
-@_ACTOR
+@AS
 @_KEY
 @read_command
 def pause(reading: Reading, name: str, **given: Any) -> None:
@@ -102,7 +102,7 @@ def pause(reading: Reading, name: str, **given: Any) -> None:
 @schedules.command()
 @_NAME
 @_REASON
-@_ACTOR
+@AS
 @_KEY
 @read_command
 def resume(reading: Reading, name: str, **given: Any) -> None:
@@ -122,7 +122,7 @@ def _with_options(command: Any) -> Any:
 @click.argument("expression")
 @_with_options
 @_REASON
-@_ACTOR
+@AS
 @_KEY
 @read_command
 def create(reading: Reading, workflow: str, name: str, expression: str, **given: Any) -> None:
@@ -136,7 +136,7 @@ def create(reading: Reading, workflow: str, name: str, expression: str, **given:
 @click.option("--expression", help='Five fields, @daily and the like, or "@every 15m".')
 @_with_options
 @_REASON
-@_ACTOR
+@AS
 @_KEY
 @read_command
 def change(reading: Reading, name: str, **given: Any) -> None:
@@ -147,7 +147,7 @@ def change(reading: Reading, name: str, **given: Any) -> None:
 @schedules.command()
 @_NAME
 @_REASON
-@_ACTOR
+@AS
 @_KEY
 @read_command
 def remove(reading: Reading, name: str, **given: Any) -> None:
@@ -162,7 +162,7 @@ def remove(reading: Reading, name: str, **given: Any) -> None:
 @schedules.command("run-now")
 @_NAME
 @_REASON
-@_ACTOR
+@AS
 @_KEY
 @read_command
 def run_now(reading: Reading, name: str, **given: Any) -> None:
@@ -184,7 +184,7 @@ def run_now(reading: Reading, name: str, **given: Any) -> None:
 @click.option("--apply", "is_applied", is_flag=True, help="Start the runs; without it they are only counted.")
 @click.option("--priority", default=200, show_default=True, help="Of their runs: 0 is the most urgent, 999 the least.")
 @_REASON
-@_ACTOR
+@AS
 @_KEY
 @read_command
 def backfill(reading: Reading, name: str, *, start: str, end: str, is_applied: bool, **given: Any) -> None:

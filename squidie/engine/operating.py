@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from squidie.engine.parts import Parts
     from squidie.history.bodies import Receipt
 
+
 class LimitState(msgspec.Struct, frozen=True, kw_only=True):
     """A limit (`per` is None) or a rate: what holds, what the code says, and since when an operator says otherwise.
 

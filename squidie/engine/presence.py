@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from squidie.engine import ids
 from squidie.errors import SquidieError
-from squidie.journal import fleet
+from squidie.journal import fleet, limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,7 @@ class Presence:
             fleet.seen(self._parts.journal, connection, {**self._about, "queues": list(queues), "silence": silence})
             if not self._is_known:
                 fleet.forget(self._parts.journal, connection)
+                limits.forget(self._parts.journal, connection)
         self._is_known = True
 
     def leave(self) -> None:

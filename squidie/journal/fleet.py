@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from squidie.journal import limits
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -90,9 +88,8 @@ def gone(journal: Journal, connection: Connection, owner: str) -> None:
 
 
 def forget(journal: Journal, connection: Connection) -> None:
-    """Forget those that nobody has refreshed for a month, and single values of limits that are gone by."""
+    """Forget those that nobody has refreshed for a month."""
     connection.execute(journal.sql(FORGET))
-    limits.forget(journal, connection)
 
 
 def workers(journal: Journal, connection: Connection, *, alive_for: float) -> Sequence[Any]:

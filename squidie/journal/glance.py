@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from squidie.journal.arrays import Texts
+from squidie.journal.attempts import DUE_QUEUES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,12 +15,10 @@ if TYPE_CHECKING:
 
     from squidie.journal.store import Journal
 
-GLANCE = """
-select exists (select from {s}.attempts a where a.claim_id is not null and a.lease_until <= {s}.clock()) as expired,
-    exists (select from {s}.attempts a where a.kind = 'timer' and a.due_at <= {s}.clock()) as timers,
-    array(select q from unnest(:queues) as q where exists (select from {s}.attempts a
-        where a.queue = q and a.kind <> 'timer' and a.claim_id is null and a.due_at <= {s}.clock())
-        and not exists (select from {s}.queues p where p.queue = q)) as due
+GLANCE = f"""
+select exists (select from {{s}}.attempts a where a.claim_id is not null and a.lease_until <= {{s}}.clock()) as expired,
+    exists (select from {{s}}.attempts a where a.kind = 'timer' and a.due_at <= {{s}}.clock()) as timers,
+    array({DUE_QUEUES}) as due
 """
 """Whether leases are over, timers are due, and which of these queues, but for paused ones, have work to be taken."""
 

@@ -26,6 +26,7 @@ from squidie.views.letters import (
     list_letters,
     show_letter,
 )
+from squidie.views.paging import pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -154,14 +155,8 @@ class DeadLetters:
         matched = self.count(**wanted)
         if matched > limit:
             raise LimitReached("dead letters at once", limit)
-        found: list[Letter] = []
-        after: str | None = None
-        while True:
-            page = self.list(**wanted, limit=1000, after=after)
-            found += page.letters
-            after = page.next
-            if after is None:
-                return found[:limit]
+        found = (page.letters for page in pages(lambda after: self.list(**wanted, limit=1000, after=after)))
+        return [letter for letters in found for letter in letters][:limit]
 
     def _bound(self, query: dict[str, Any]) -> dict[str, Any]:
         """The query, within the handle's partition."""

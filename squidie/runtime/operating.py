@@ -26,9 +26,7 @@ class Operating(Door):
         """
         return operating.pause(self._parts, queue, reason, actor, key)
 
-    def resume_queue(
-        self, queue: str, *, reason: str | None = None, actor: Any = None, key: str | None = None
-    ) -> None:
+    def resume_queue(self, queue: str, *, reason: str | None = None, actor: Any = None, key: str | None = None) -> None:
         """Claim from this queue again: a bell rings, and what is due begins. Raises as `pause_queue` does."""
         operating.resume(self._parts, queue, reason, actor, key)
 

@@ -19,6 +19,7 @@ from squidie.errors import InvalidArgument, LimitReached, SquidieError
 from squidie.history.bodies import Decision
 from squidie.runtime.seeing import Seeing
 from squidie.views.listing import MOST, list_runs
+from squidie.views.paging import pages
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -172,14 +173,10 @@ class Steering(Seeing):
             raise InvalidArgument("query", f"may hold {', '.join(sorted(known))}")
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise InvalidArgument("limit", "is a whole number above zero")
+        most = min(MOST, limit + 1)
         found: list[UUID] = []
-        after = None
-        while len(found) <= limit:
-            page = self.list_runs(**query, open=True, limit=min(MOST, limit + 1), after=after)
+        for page in pages(lambda after: self.list_runs(**query, open=True, limit=most, after=after)):
             found += [row.id for row in page.runs]
-            after = page.next
-            if after is None:
-                break
-        if len(found) > limit:
-            raise LimitReached("runs at once", limit)
+            if len(found) > limit:
+                raise LimitReached("runs at once", limit)
         return found

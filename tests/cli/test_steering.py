@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from squidie.cli.people import yourself
+from squidie.cli.who import yourself
 from tests.support.flows import Single
 from tests.support.lab import kinds, rows, work_off
 from tests.support.steering_flows import STEERED, Asked, Awaiting, Charging, Paused, Stern, Trying, Undoable
