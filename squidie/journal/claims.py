@@ -32,6 +32,9 @@ _OF_GATE = (
     "and a.claim_id is null and a.kind <> 'timer'"
 )
 _OF_LEVEL = f"{_OF_GATE} and a.priority = level.priority"
+_TURN = (
+    "unnest(:t_priority, :t_start, :t_used) as t(priority, start, used) where t.priority = known.priority limit 1"
+)
 _LEVELS = f"""
             with recursive known(priority) as (
                 (select a.priority from {{s}}.attempts a where {_OF_GATE} order by a.priority limit 1)
@@ -39,11 +42,16 @@ _LEVELS = f"""
                 select (select a.priority from {{s}}.attempts a where {_OF_GATE} and a.priority > known.priority
                     order by a.priority limit 1) from known where known.priority is not null
             )
-            select known.priority, coalesce(t.start, '') collate "C" as start, coalesce(t.used, 0) as used
-            from known left join unnest(:t_priority, :t_start, :t_used) as t(priority, start, used) using (priority)
-            where known.priority is not null
+            select known.priority, coalesce((select t.start from {_TURN}), '') collate "C" as start,
+                coalesce((select t.used from {_TURN}), 0) as used
+            from known where known.priority is not null
 """
-"""The priorities of a gate, the most urgent first, each with the partition whose turn it is."""
+"""The priorities of a gate, the most urgent first, each with the partition whose turn it is.
+
+Here and below nothing is joined that would not have to be walked in this order, and what is asked of a row is asked by
+a subquery with a limit, which Postgres does not turn into a join: the claim stops at the first rows that suffice, and
+whatever plan is chosen, they must be those whose turn it is.
+"""
 
 _LANES = f"""
             with recursive ahead(partition) as (
@@ -64,13 +72,16 @@ _LANES = f"""
                     select ahead.partition, false as wrapped from ahead
                     union all select behind.partition, true from behind
                 ) e
-                where exists (select from {{s}}.attempts a
-                    where {_OF_LEVEL} and a.partition = e.partition and a.due_at <= {{s}}.clock()) limit :most
+                where (select a.due_at from {{s}}.attempts a where {_OF_LEVEL} and a.partition = e.partition
+                    order by a.due_at limit 1) <= {{s}}.clock() limit :most
             )
-            select lane.partition, lane.wrapped, coalesce(w.weight, 1) as weight,
+            select lane.partition, lane.wrapped, lane.weight,
                 case when lane.partition = level.start then level.used else 0 end as used,
-                ceil(:most * coalesce(w.weight, 1)::float8 / sum(coalesce(w.weight, 1)) over ())::integer as quota
-            from lane left join unnest(:w_partition, :w_weight) as w(partition, weight) using (partition)
+                ceil(:most * lane.weight::float8 / sum(lane.weight) over ())::integer as quota
+            from (
+                select lane.*, coalesce((select w.weight from unnest(:w_partition, :w_weight) as w(partition, weight)
+                    where w.partition = lane.partition limit 1), 1) as weight from lane
+            ) lane
 """
 """The partitions of a level that have something due, from the one on whose turn it is, and how much each may give."""
 

@@ -42,19 +42,23 @@ with recursive gate(limit_key, rate_key) as (
         where a.queue = :queue and a.claim_id is null and a.kind <> 'timer'
             and (a.limit_key, a.rate_key) > (g.limit_key, g.rate_key) order by a.limit_key, a.rate_key limit 1) next
 )
-select g.limit_key, g.rate_key, l.key is not null or g.limit_key = '' as has_limit,
-    r.key is not null or g.rate_key = '' as has_rate
-from gate g left join {s}.limits l on l.key = g.limit_key left join {s}.limits r on r.key = g.rate_key
-    left join {s}.limits m on m.key = split_part(g.limit_key, ':', 1)
-where exists (select from {s}.attempts a where a.queue = :queue and a.limit_key = g.limit_key
-        and a.rate_key = g.rate_key and a.claim_id is null and a.kind <> 'timer' and a.due_at <= {s}.clock())
-    and (m.key is null or coalesce(m.set_n, m.n) > (select count(*) from {s}.attempts a
-        where a.limit_key = g.limit_key and a.claim_id is not null and a.lease_until > {s}.clock()))
+select g.limit_key, g.rate_key,
+    g.limit_key = '' or (select true from {s}.limits l where l.key = g.limit_key limit 1) is not null as has_limit,
+    g.rate_key = '' or (select true from {s}.limits r where r.key = g.rate_key limit 1) is not null as has_rate
+from gate g
+where (select true from {s}.attempts a where a.queue = :queue and a.limit_key = g.limit_key
+        and a.rate_key = g.rate_key and a.claim_id is null and a.kind <> 'timer' and a.due_at <= {s}.clock()
+        order by a.priority, a.partition, a.due_at limit 1)
+    and coalesce((
+        select coalesce(m.set_n, m.n, 0) > (select count(*) from {s}.attempts a
+            where a.limit_key = g.limit_key and a.claim_id is not null and a.lease_until > {s}.clock())
+        from {s}.limits m where m.key = split_part(g.limit_key, ':', 1) limit 1), true)
 limit :most
 """
 """The limits and rates under which something is due on a queue, in their order, but for limits that are full now.
 
-It locks nothing: what it says of slots is only a hint.
+It locks nothing: what it says of slots is only a hint. Nothing is joined, so that they come in the order of the leaps,
+whatever plan is chosen, and the leaps end with the last that is wanted.
 """
 
 KEEP = """
@@ -150,9 +154,7 @@ def declare(journal: Journal, connection: Connection, parts: Iterable[Limit | Ra
         connection.execute(journal.sql(DECLARE), given)
 
 
-def survey(
-    journal: Journal, connection: Connection, queue: str, after: tuple[str, str], most: int
-) -> list[Waiting]:
+def survey(journal: Journal, connection: Connection, queue: str, after: tuple[str, str], most: int) -> list[Waiting]:
     """The limits under which something is due on this queue, behind a given one."""
     given = {"queue": queue, "after_limit": after[0], "after_rate": after[1], "most": most}
     return [Waiting(*row) for row in connection.execute(journal.sql(SURVEY), given)]

@@ -12,7 +12,20 @@ import pytest
 from squidie.errors import InvalidArgument, InvalidConfig, InvalidTransition, KeyReused, QueueNotFound
 from squidie.history.facts import RunStarted
 from tests.support.flows import HOOKS, Chain, Elsewhere, Single
-from tests.support.lab import NOON, all_facts, claim, completion, kinds, query, rows, scalar, settle, work_off
+from tests.support.lab import (
+    NOON,
+    PLANS,
+    all_facts,
+    claim,
+    completion,
+    kinds,
+    plan_without,
+    query,
+    rows,
+    scalar,
+    settle,
+    work_off,
+)
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -95,6 +108,19 @@ def test_a_large_tenant_does_not_starve_the_small(squidie, make, most, claimers)
             break
 
     assert claimed.total() - claimed["A"] == 100
+
+
+@pytest.mark.parametrize("setting", PLANS)
+def test_partitions_take_turns_whatever_the_plan(squidie, setting):
+    """B13: a table that grew and shrank is planned for in one way at noon and in another at night."""
+    squidie.start_many(Single, [{}] * 2000, partition="z")
+    for number in range(20):
+        squidie.start_many(Single, [{}] * 5, partition=f"t{number:02}")
+    plan_without(squidie, setting)
+
+    singly = [claim(squidie)[0].partition for _ in range(42)]
+
+    assert singly == [*(f"t{number:02}" for number in range(20)), "z"] * 2
 
 
 def test_turns_go_by_weight(make):

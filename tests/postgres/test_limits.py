@@ -9,17 +9,19 @@ from random import Random
 import pytest
 
 from squidie.errors import InvalidArgument, KeyReused
-from squidie.journal import facts
+from squidie.journal import facts, limits
 from squidie.testing import eventually
 from tests.support.flows import HOOKS
 from tests.support.lab import (
     AFTER_LEASE,
     NOON,
+    PLANS,
     all_facts,
     at_once,
     claim,
     completion,
     kinds,
+    plan_without,
     query,
     release,
     renew,
@@ -115,6 +117,22 @@ def test_each_value_at_the_path_has_slots_of_its_own(squidie):
     assert all_facts(squidie, runs[0])[0].opens[0].limit == "tenant:a"
     settle(squidie, *map(completion, first))
     assert sorted(row.limit for row in claimed_in_all(squidie)) == ["tenant:a", "tenant:b"]
+
+
+@pytest.mark.parametrize("setting", PLANS)
+def test_limits_are_looked_at_in_their_order_whatever_the_plan(squidie, setting):
+    """18.14: where there are more than one claim looks at, the next goes on behind them."""
+    squidie.start_many(Tenants, [{"tenant": f"t{number:03}"} for number in reversed(range(100))])
+    squidie.start_many(Narrow, [{} for _ in range(500)])
+    plan_without(squidie, setting)
+
+    found, last = [], ("", "")
+    with squidie._parts.journal.reading() as connection:
+        while page := limits.survey(squidie._parts.journal, connection, "default", last, 7):
+            found += page
+            last = page[-1][:2]
+
+    assert [each.limit for each in found] == ["gateway", *(f"tenant:t{number:03}" for number in range(100))]
 
 
 @pytest.mark.parametrize("value", [None, ["a"], {"a": 1}])

@@ -43,6 +43,18 @@ def claim(squidie, most=1, queue="default", *, lease=LEASE, owner="lab:1:test", 
     return [each.row for each in take(parts, queue, most, by)[0].claims]
 
 
+PLANS = ("enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_indexscan", "enable_seqscan")
+
+
+def plan_without(squidie, setting):
+    """Known to Postgres with its figures, and from here on without one way to read or to join."""
+    with squidie._parts.journal.reading() as connection:
+        connection.execute(text("analyze"))
+        database = connection.execute(text("select current_database()")).scalar_one()
+        connection.execute(text(f'alter database "{database}" set {setting} = off'))
+    squidie._parts.journal.engine.dispose()
+
+
 def completion(row, output="done"):
     return Complete(*fence(row), output=msgspec.Raw(msgspec.json.encode(output)))
 

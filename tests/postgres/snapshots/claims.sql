@@ -5,9 +5,9 @@ with recursive known(priority) as (
                 select (select a.priority from {s}.attempts a where a.queue = :queue and a.limit_key = g.limit_key and a.rate_key = g.rate_key and a.claim_id is null and a.kind <> 'timer' and a.priority > known.priority
                     order by a.priority limit 1) from known where known.priority is not null
             )
-            select known.priority, coalesce(t.start, '') collate "C" as start, coalesce(t.used, 0) as used
-            from known left join unnest(:t_priority, :t_start, :t_used) as t(priority, start, used) using (priority)
-            where known.priority is not null;
+            select known.priority, coalesce((select t.start from unnest(:t_priority, :t_start, :t_used) as t(priority, start, used) where t.priority = known.priority limit 1), '') collate "C" as start,
+                coalesce((select t.used from unnest(:t_priority, :t_start, :t_used) as t(priority, start, used) where t.priority = known.priority limit 1), 0) as used
+            from known where known.priority is not null;
 
 -- _LANES
 with recursive ahead(partition) as (
@@ -28,13 +28,16 @@ with recursive ahead(partition) as (
                     select ahead.partition, false as wrapped from ahead
                     union all select behind.partition, true from behind
                 ) e
-                where exists (select from {s}.attempts a
-                    where a.queue = :queue and a.limit_key = g.limit_key and a.rate_key = g.rate_key and a.claim_id is null and a.kind <> 'timer' and a.priority = level.priority and a.partition = e.partition and a.due_at <= {s}.clock()) limit :most
+                where (select a.due_at from {s}.attempts a where a.queue = :queue and a.limit_key = g.limit_key and a.rate_key = g.rate_key and a.claim_id is null and a.kind <> 'timer' and a.priority = level.priority and a.partition = e.partition
+                    order by a.due_at limit 1) <= {s}.clock() limit :most
             )
-            select lane.partition, lane.wrapped, coalesce(w.weight, 1) as weight,
+            select lane.partition, lane.wrapped, lane.weight,
                 case when lane.partition = level.start then level.used else 0 end as used,
-                ceil(:most * coalesce(w.weight, 1)::float8 / sum(coalesce(w.weight, 1)) over ())::integer as quota
-            from lane left join unnest(:w_partition, :w_weight) as w(partition, weight) using (partition);
+                ceil(:most * lane.weight::float8 / sum(lane.weight) over ())::integer as quota
+            from (
+                select lane.*, coalesce((select w.weight from unnest(:w_partition, :w_weight) as w(partition, weight)
+                    where w.partition = lane.partition limit 1), 1) as weight from lane
+            ) lane;
 
 -- CLAIM
 with wall as materialized (
@@ -54,9 +57,9 @@ with wall as materialized (
                 select (select a.priority from {s}.attempts a where a.queue = :queue and a.limit_key = g.limit_key and a.rate_key = g.rate_key and a.claim_id is null and a.kind <> 'timer' and a.priority > known.priority
                     order by a.priority limit 1) from known where known.priority is not null
             )
-            select known.priority, coalesce(t.start, '') collate "C" as start, coalesce(t.used, 0) as used
-            from known left join unnest(:t_priority, :t_start, :t_used) as t(priority, start, used) using (priority)
-            where known.priority is not null
+            select known.priority, coalesce((select t.start from unnest(:t_priority, :t_start, :t_used) as t(priority, start, used) where t.priority = known.priority limit 1), '') collate "C" as start,
+                coalesce((select t.used from unnest(:t_priority, :t_start, :t_used) as t(priority, start, used) where t.priority = known.priority limit 1), 0) as used
+            from known where known.priority is not null
 ) level cross join lateral (
             with recursive ahead(partition) as (
                 (select a.partition from {s}.attempts a where a.queue = :queue and a.limit_key = g.limit_key and a.rate_key = g.rate_key and a.claim_id is null and a.kind <> 'timer' and a.priority = level.priority and a.partition >= level.start
@@ -76,13 +79,16 @@ with wall as materialized (
                     select ahead.partition, false as wrapped from ahead
                     union all select behind.partition, true from behind
                 ) e
-                where exists (select from {s}.attempts a
-                    where a.queue = :queue and a.limit_key = g.limit_key and a.rate_key = g.rate_key and a.claim_id is null and a.kind <> 'timer' and a.priority = level.priority and a.partition = e.partition and a.due_at <= {s}.clock()) limit :most
+                where (select a.due_at from {s}.attempts a where a.queue = :queue and a.limit_key = g.limit_key and a.rate_key = g.rate_key and a.claim_id is null and a.kind <> 'timer' and a.priority = level.priority and a.partition = e.partition
+                    order by a.due_at limit 1) <= {s}.clock() limit :most
             )
-            select lane.partition, lane.wrapped, coalesce(w.weight, 1) as weight,
+            select lane.partition, lane.wrapped, lane.weight,
                 case when lane.partition = level.start then level.used else 0 end as used,
-                ceil(:most * coalesce(w.weight, 1)::float8 / sum(coalesce(w.weight, 1)) over ())::integer as quota
-            from lane left join unnest(:w_partition, :w_weight) as w(partition, weight) using (partition)
+                ceil(:most * lane.weight::float8 / sum(lane.weight) over ())::integer as quota
+            from (
+                select lane.*, coalesce((select w.weight from unnest(:w_partition, :w_weight) as w(partition, weight)
+                    where w.partition = lane.partition limit 1), 1) as weight from lane
+            ) lane
 ) lane cross join lateral (
             select a.ctid as place, a.run_id, a.kind, a.step, a.attempt, a.priority, a.due_at, a.partition,
                 a.limit_key, a.rate_key, (a.alone or a.lost > 0 or a.action <> all(:short)) as alone
