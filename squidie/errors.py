@@ -9,9 +9,9 @@
      |  |   RunNotFound, StepNotFound, WorkflowNotFound, ScheduleNotFound, DeadLetterNotFound,
      |  |   QueueNotFound
      |  + Conflict      somebody was first, or the state moved                      (exit 4)
-     |  |   KeyReused, InvalidTransition, AlreadyResolved, WrongVerb, StaleRevision, EventMismatch
+     |  |   KeyReused, InvalidTransition, AlreadyResolved, WrongVerb, StaleRevision > StalePlan, EventMismatch
      |  + Blocked       a safety gate                                               (exit 5)
-     |  |   UnsafeReplay, RunRetired, LimitReached
+     |  |   UnsafeReplay, RetentionBlocked, RunRetired, LimitReached
      |  + NotPermitted  the host's policy said no                                   (exit 6)
      + Unavailable      try again                                                   (exit 7; 124 for WaitTimeout)
      |   JournalUnavailable, JournalBusy, WaitTimeout
@@ -282,6 +282,13 @@ class StaleRevision(Conflict):
         super().__init__(f"{step} was touched since, at revision {revision}", hint="look again", details=details)
 
 
+class StalePlan(StaleRevision):
+    """What was looked at is not what would be done now. `details`: `reason`."""
+
+    def __init__(self, reason: str) -> None:
+        Conflict.__init__(self, f"the plan {reason}", hint="make a new one", details={"reason": reason})
+
+
 class EventMismatch(Conflict):
     """The run takes no such event now. `details`: `event`, `expected`."""
 
@@ -307,6 +314,17 @@ class UnsafeReplay(Blocked):
             f"run {run_id} would run again what cannot be taken back: {names}",
             hint="name the steps in allow_irreversible if that is meant",
             details={"run_id": str(run_id), "steps": [dict(step) for step in self.steps]},
+        )
+
+
+class RetentionBlocked(Blocked):
+    """The host's hook gave no answer, and nothing more is removed. `details`: `reason`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"nothing more is removed: {reason}",
+            hint="mend the hook, and apply the plan again",
+            details={"reason": reason},
         )
 
 

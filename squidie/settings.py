@@ -35,6 +35,8 @@ class Settings:
     version      what the code is called in the fleet; else SQUIDIE_CODE_VERSION            none
     errors       what is kept of a step's exception: "full", or "type_only" for no message  full
                  and no frames
+    retention    how long ended runs are kept, as `preview_retention` takes it; by itself   none
+                 it removes nothing
     weights      how much of a round a partition gets while several have work; 1 for the rest  none
     secrets      words whose values are masked in recorded errors                           password, token, ...
     """
@@ -55,6 +57,7 @@ class Settings:
     step_role: str | None = None
     version: str | None = None
     errors: str = FULL
+    retention: Mapping[str, Any] | None = None
     weights: Mapping[str, int] = field(default_factory=dict)
     secrets: tuple[str, ...] = (
         "password",

@@ -156,7 +156,11 @@ create function retire(run uuid, keep interval) returns boolean language plpgsql
 begin
     insert into retired (run_id, workflow, status, started_at, ended_at, head_hash, retired_at, until)
         select run_id, workflow, status, started_at, ended_at, head_hash, clock(), clock() + keep
-        from runs where run_id = run and ended_at is not null for update;
+        from runs where run_id = run and ended_at is not null for update
+        on conflict (run_id) do update  -- a key that was forgotten, and used again
+        set workflow = excluded.workflow, status = excluded.status, started_at = excluded.started_at,
+            ended_at = excluded.ended_at, head_hash = excluded.head_hash, retired_at = excluded.retired_at,
+            until = excluded.until;
     if not found then
         return false;
     end if;
@@ -234,7 +238,7 @@ create table queues (  -- those that somebody has paused
 
 create table operations (  -- who has changed what
     id bigint generated always as identity primary key,
-    subject text not null constraint operations_subject check (subject in ('schedule', 'queue', 'limit')),
+    subject text not null constraint operations_subject check (subject in ('schedule', 'queue', 'limit', 'retention')),
     name text not null,
     verb text not null,
     key text,

@@ -11,11 +11,11 @@ import msgspec
 
 from squidie.decide.commands import Discard
 from squidie.engine.asking import ask, persist
-from squidie.engine.permission import looking, missing
+from squidie.engine.permission import looking
 from squidie.engine.replaying import fork_of, source_of
 from squidie.engine.start import begin
 from squidie.errors import DeadLetterNotFound, InvalidTransition, KeyReused
-from squidie.journal import dead, finding, receipts
+from squidie.journal import dead, finding, heads, receipts
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -39,7 +39,7 @@ def is_parked(parts: Parts, command: Requeue | Discard, host: Connection | None)
     with looking(parts, host) as connection:
         about = finding.about(parts.journal, connection, run_id)
         if about is None:
-            raise missing(parts, connection, run_id)
+            raise heads.missing(parts.journal, connection, run_id)
         if finding.letter(parts.journal, connection, run_id, step) is None:
             raise DeadLetterNotFound(run_id, step)
         if about.is_open or by.key is None:

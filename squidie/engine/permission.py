@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 
-from squidie.errors import NotPermitted, RunNotFound, RunRetired, SquidieError
+from squidie.errors import NotPermitted, RunNotFound
 from squidie.history.lifecycle import RunStatus
 from squidie.journal import finding, heads
 
@@ -41,11 +41,16 @@ Authorize = Callable[[Any, str, RunFacts, StepFacts | None], bool | None]
 """`authorize(actor, verb, run, step)`: whatever is false, but for None, refuses."""
 
 
+Retain = Callable[[Sequence[RunFacts]], Collection[UUID]]
+"""`retain(runs)`: of these, which are past their age, the ids of those that must stay."""
+
+
 class Policy(msgspec.Struct, frozen=True):
-    """The host's hook, and the partition that a handle is bound to; either may be missing."""
+    """The host's hooks, and the partition that a handle is bound to; any may be missing."""
 
     authorize: Authorize | None = None
     within: str | None = None
+    retain: Retain | None = None
 
 
 def permit(
@@ -62,7 +67,7 @@ def permit(
     with looking(parts, host) as connection:
         head = heads.read(parts.journal, connection, run_id)
         if head is None:
-            raise missing(parts, connection, run_id)
+            raise heads.missing(parts.journal, connection, run_id)
     run, where = head.run, _step(head.run, step, verb)
     told = RunFacts(run_id=run_id, workflow=run.workflow, partition=run.partition, status=run.status)
     answer = policy.authorize(actor, verb, told, _about_step(parts, run, where))
@@ -74,11 +79,6 @@ def permit(
 def looking(parts: Parts, host: Connection | None) -> AbstractContextManager[Connection]:
     """A connection to read on: the host's, which sees what it has not committed yet, or one of our own."""
     return parts.journal.reading() if host is None else parts.journal.transaction(host)
-
-
-def missing(parts: Parts, connection: Connection, run_id: UUID) -> SquidieError:
-    """Why there is no such run."""
-    return RunRetired(run_id) if heads.is_retired(parts.journal, connection, run_id) else RunNotFound(run_id)
 
 
 def _step(run: Run, step: str | None, verb: str) -> str | None:

@@ -11,7 +11,7 @@ from squidie.decide import forking, gate
 from squidie.decide.commands import Fork, Start
 from squidie.engine import ids
 from squidie.engine.inputs import idempotency_key
-from squidie.engine.permission import looking, missing
+from squidie.engine.permission import looking
 from squidie.engine.requests import Request, payload_of, queue_name, receipt, spec_of, trigger_of
 from squidie.engine.sending import is_sent, known_here
 from squidie.engine.steering import digest_of, reason_of
@@ -21,7 +21,7 @@ from squidie.history.canonical import plain
 from squidie.history.facts import RunStarted
 from squidie.history.fold import fold
 from squidie.history.run import NodeStatus
-from squidie.journal import facts, finding
+from squidie.journal import facts, finding, heads
 from squidie.workflow.difference import Difference, difference
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def source_of(parts: Parts, run_id: UUID, host: Connection | None) -> Source:
     with looking(parts, host) as connection:
         head = finding.about(parts.journal, connection, run_id)
         if head is None:
-            raise missing(parts, connection, run_id)
+            raise heads.missing(parts.journal, connection, run_id)
         rows = facts.read(parts.journal, connection, run_id)
         facts.first(parts.journal, connection, run_id)
         now = finding.clock(parts.journal, connection)

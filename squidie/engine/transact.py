@@ -28,7 +28,7 @@ from squidie.engine.tally import Met
 from squidie.errors import (
     HistoryError,
     JournalBusy,
-    RunNotFound,
+    RunEnded,
     RunRetired,
     SquidieError,
     StaleClaim,
@@ -213,11 +213,11 @@ def _tell_missing_from_busy(parts: Parts, connection: Connection, verdicts: list
 
 def _missing(parts: Parts, connection: Connection, verdict: Verdict) -> SquidieError:
     run_id = verdict.command.run_id
-    if heads.is_retired(parts.journal, connection, run_id):
-        return RunRetired(run_id)
-    if hasattr(verdict.command, "claim_id"):
-        return UnknownAttempt(f"there is no run {run_id}", details={"run_id": str(run_id)})
-    return RunNotFound(run_id)
+    error = heads.missing(parts.journal, connection, run_id)
+    if not hasattr(verdict.command, "claim_id"):
+        return error
+    late = RunEnded if isinstance(error, RunRetired) else UnknownAttempt
+    return late(error.message, details={"run_id": str(run_id)})
 
 
 def _announce(parts: Parts, verdicts: list[Verdict], now: datetime, host: Any) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from squidie.errors import HistoryError
+from squidie.errors import HistoryError, RunNotFound, RunRetired
 from squidie.history.fold import fold
 from squidie.history.run import FOLD, Run
 from squidie.journal import facts
@@ -82,6 +82,11 @@ def existing(journal: Journal, connection: Connection, ids: Collection[UUID]) ->
 def is_retired(journal: Journal, connection: Connection, run_id: UUID) -> bool:
     """Whether there was such a run, and retention has removed it."""
     return bool(connection.execute(journal.sql(RETIRED), {"run_id": run_id}).scalar_one())
+
+
+def missing(journal: Journal, connection: Connection, run_id: UUID) -> RunNotFound | RunRetired:
+    """Why there is no such run."""
+    return RunRetired(run_id) if is_retired(journal, connection, run_id) else RunNotFound(run_id)
 
 
 def state_of(journal: Journal, connection: Connection, run_id: UUID, version: int, state: str | None) -> Run:

@@ -41,6 +41,7 @@ class Subject(StrEnum):
     SCHEDULE = "schedule"
     QUEUE = "queue"
     LIMIT = "limit"
+    RETENTION = "retention"
 
 
 def hold(journal: Journal, connection: Connection, subject: Subject, name: str) -> None:

@@ -245,7 +245,6 @@ CHECKS["runs_status"] = one_of("status", RunStatus)
 CHECKS["attempts_kind"] = f"kind in ({', '.join(repr(kind.value) for kind in WITH_ROW)})"
 CHECKS["dead_letters_closed_as"] = "closed_as in ('requeued', 'discarded')"
 CHECKS["limits_kind"] = "kind in ('limit', 'rate')"
-CHECKS["operations_subject"] = "subject in ('queue', 'limit')"
 CHECKS["operations_subject"] = one_of("subject", Subject)
 CHECKS["schedules_catchup"] = one_of("catchup", Catchup)
 CHECKS["schedules_overlap"] = one_of("overlap", Overlap)

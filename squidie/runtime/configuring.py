@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from squidie import delivery as deliveries
+from squidie.decide.retention import policy_of
 from squidie.engine import together
 from squidie.engine.parts import Parts
 from squidie.engine.permission import Policy
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from squidie.delivery import Delivery
-    from squidie.engine.permission import Authorize
+    from squidie.engine.permission import Authorize, Retain
     from squidie.workflow.dsl import Workflow
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class Given(NamedTuple):
     queue: str
     partition: str | None
     authorize: Authorize | None
+    retain: Retain | None
     settings: Settings | Mapping[str, Any] | None
 
 
@@ -53,12 +55,15 @@ def configured(given: Given) -> tuple[Parts, Policy]:
     if registry is not None and settings is not None:
         known, chosen = registry, settings
         look.at(lambda: together.check(known, chosen))
+    if settings is not None and settings.retention is not None:
+        ages = settings.retention
+        look.at(lambda: policy_of(ages, "settings.retention"))
     timeout = (settings or Settings()).lock_timeout
     schema = look.at(lambda: _schema(given.schema)) or "squidie"
     journal = look.at(lambda: Journal(_database(given.database), schema, lock_timeout=timeout))
     queue = look.at(lambda: queue_name(given.queue))
     look.at(lambda: partition_of(given.partition))
-    policy = look.at(lambda: _policy(given.authorize))
+    policy = look.at(lambda: _policy(given.authorize, given.retain))
     delivery = look.at(lambda: deliveries.find(given.delivery))
     look.judge()
     assert settings is not None  # noqa: S101 - this and the next: `judge` has raised where one is missing
@@ -106,7 +111,9 @@ def _database(database: str | Engine) -> str | Engine:
     return database
 
 
-def _policy(authorize: Authorize | None) -> Policy:
+def _policy(authorize: Authorize | None, retain: Retain | None) -> Policy:
     if authorize is not None and not callable(authorize):
         raise InvalidConfig("authorize is no function", hint="authorize(actor, verb, run, step) -> bool | None")
-    return Policy(authorize=authorize)
+    if retain is not None and not callable(retain):
+        raise InvalidConfig("retain is no function", hint="retain(runs) -> ids of those that must stay")
+    return Policy(authorize=authorize, retain=retain)

@@ -21,6 +21,7 @@ from squidie.runtime.configuring import Given, configured
 from squidie.runtime.operating import Operating
 from squidie.runtime.partition import Partition
 from squidie.runtime.repeating import Repeating
+from squidie.runtime.retaining import Retaining
 from squidie.runtime.starting import Starting
 from squidie.runtime.working import Working
 
@@ -31,20 +32,21 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from squidie.delivery import Delivery
-    from squidie.engine.permission import Authorize
+    from squidie.engine.permission import Authorize, Retain
     from squidie.runtime.run import Run
     from squidie.settings import Settings
     from squidie.workflow.dsl import Workflow
 
 
-class Squidie(Repeating, Starting, Working, Operating):
+class Squidie(Repeating, Starting, Working, Operating, Retaining):
     """Durable workflows in one Postgres schema.
 
     `database` is a URL or a SQLAlchemy engine on psycopg 3; `delivery` names an installed adapter (`"celery"`,
     `"notify"`) or is one; `settings` is a `Settings` or a mapping of them. `actions` gives callables names of one's
     own, `aliases` maps names in old graphs to those of today, `keep` lists callables that no declared workflow uses.
     Runs that name no `partition` belong to the one given here. `authorize(actor, verb, run, step)` is asked before
-    any command on a run: what is false, but for None, is `NotPermitted`.
+    any command on a run: what is false, but for None, is `NotPermitted`. `retain(runs)` is asked before ended runs are
+    removed, and gives the ids of those that must stay.
 
     Raises `InvalidConfig` or `MissingConfig` with everything that cannot work; whether Postgres answers is known at
     the first use.
@@ -63,10 +65,11 @@ class Squidie(Repeating, Starting, Working, Operating):
         queue: str = "default",
         partition: str | None = None,
         authorize: Authorize | None = None,
+        retain: Retain | None = None,
         settings: Settings | Mapping[str, Any] | None = None,
     ) -> None:
         given = Given(
-            database, delivery, workflows, actions, aliases, keep, schema, queue, partition, authorize, settings
+            database, delivery, workflows, actions, aliases, keep, schema, queue, partition, authorize, retain, settings
         )
         self._parts, self._policy = configured(given)
         self._home = partition

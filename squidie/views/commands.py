@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from squidie.errors import RunNotFound
-from squidie.journal import facts
+from squidie.journal import facts, heads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,8 +37,8 @@ def command_history(journal: Journal, run_id: UUID) -> tuple[AcceptedCommand, ..
     """The commands that a run has accepted, in order; its start is the first. Raises `RunNotFound`."""
     with journal.reading() as connection:
         rows = facts.read(journal, connection, run_id)
-    if not rows:
-        raise RunNotFound(run_id)
+        if not rows:
+            raise heads.missing(journal, connection, run_id)
     return commands_in(rows)
 
 

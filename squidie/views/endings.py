@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from squidie.errors import CorruptHistory, RunNotFound
+from squidie.errors import CorruptHistory
 from squidie.history.bodies import Undoing
 from squidie.history.canonical import plain
 from squidie.history.codec import decode
 from squidie.history.facts import TERMINAL, Fact, RunCancelled, RunCompleted, RunFailed
 from squidie.history.lifecycle import RunStatus, is_terminal
-from squidie.journal import definitions, listing
+from squidie.journal import definitions, heads, listing
 from squidie.journal.facts import output_in
 from squidie.views.steps import error_of
 
@@ -35,7 +35,7 @@ def result_of(journal: Journal, run_id: UUID) -> Ending | None:
     with journal.reading() as connection:
         status = listing.status(journal, connection, run_id)
         if status is None:
-            raise RunNotFound(run_id)
+            raise heads.missing(journal, connection, run_id)
         if not is_terminal(RunStatus(status)):
             return None
         row = listing.terminal(journal, connection, run_id, _ENDS)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from squidie.errors import RunNotFound
 from squidie.history.bodies import OpenKind
-from squidie.journal import facts, listing
+from squidie.journal import facts, heads, listing
 from squidie.views.tellings import about
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ def facts_of(journal: Journal, run_id: UUID) -> tuple[FactView, ...]:
     """The facts of a run. Raises `RunNotFound`."""
     with listing.snapshot(journal) as connection:
         rows = facts.read(journal, connection, run_id)
-    if not rows:
-        raise RunNotFound(run_id)
+        if not rows:
+            raise heads.missing(journal, connection, run_id)
     return tuple(_view(row) for row in rows)
 
 

@@ -9,14 +9,14 @@ from uuid import UUID
 import msgspec
 
 from squidie.decide.course import DEADLINE, DRAIN, RUN_SCOPE
-from squidie.errors import CorruptHistory, RunNotFound
+from squidie.errors import CorruptHistory
 from squidie.history.bodies import Cause, OpenKind, Origin, Undoing
 from squidie.history.canonical import plain
 from squidie.history.facts import RunStarted
 from squidie.history.fold import fold
 from squidie.history.lifecycle import RunStatus
 from squidie.history.run import NodeStatus
-from squidie.journal import facts, listing
+from squidie.journal import facts, heads, listing
 from squidie.views.commands import AcceptedCommand, commands_in
 from squidie.views.deadlines import DeadlineView, deadline_of
 from squidie.views.endings import compensation_of, ending_of, result_of
@@ -181,7 +181,7 @@ def _undo(run: Run) -> UndoView | None:
 def _read(journal: Journal, connection: Connection, run_id: UUID) -> _Reading:
     head = listing.one(journal, connection, run_id)
     if head is None:
-        raise RunNotFound(run_id)
+        raise heads.missing(journal, connection, run_id)
     if head.spec is None:
         raise CorruptHistory(
             "the journal does not hold the definition that the run started with", details={"run_id": str(run_id)}

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from squidie.journal import attempts, claims, dead, limits
-from squidie.journal.arrays import Ints, Texts, Uuids
+from squidie.journal import attempts, claims, dead, limits, retention
+from squidie.journal.arrays import Ints, Texts, Times, Uuids
 from squidie.journal.store import _prepared
 
 FILL = """
@@ -248,6 +248,26 @@ def test_groups_of_open_letters_read_no_closed_one(lettered):
     nodes = plan(squidie, connection, statement, {"limit": 50})
 
     assert letters_touched(nodes) <= 400
+
+
+def test_the_walk_of_retention_reads_the_heads_it_looks_at_and_no_more(lettered):
+    """B50, 18.7: from the oldest on, by the index that lists use; a page ends where it was told to."""
+    squidie, connection = lettered
+    before = datetime.now(UTC) + timedelta(days=1)
+    given = {
+        "started_at": None,
+        "run_id": retention.FIRST[1],
+        "newest": before,
+        "workflows": Texts(["", "w"]),
+        "statuses": Texts(["completed", "failed"]),
+        "befores": Times([before, before]),
+        "most": 100,
+    }
+
+    nodes = plan(squidie, connection, retention.PAGE, given)
+
+    assert on(nodes, "runs_started")
+    assert touched(nodes, "runs") <= 100
 
 
 def test_one_group_is_found_by_its_fingerprint(lettered):
