@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from evidence.report import Report, Row
     from squidie import Run
 
-CHILDREN, HOSTS = 24, 8
+CHILDREN, HOSTS = 50, 8
 CHILD, HOST = 1.0, 2.5
 """Seconds: under one for a child, and lease + sweep + 1 for a host, with the settings of the test profile."""
 
 NOISE = 3
 """So many times the bound the slowest may take: others may be using the machine. Both numbers are printed."""
 
-NAP = 0.3
-"""Seconds that the step takes, so that it is killed in its middle, and the next one is not."""
+NAP, SHORT_NAP = 0.3, 0.15
+"""Seconds that the step takes, so that it is killed in its middle, and the next one is not; short where only a child dies."""
 
 
 def children(cluster: Cluster, report: Report, trials: int = CHILDREN) -> None:
@@ -34,7 +34,7 @@ def children(cluster: Cluster, report: Report, trials: int = CHILDREN) -> None:
     node = cluster.worker("recovery-child", queues=["recovery-child"], concurrency=2).ready()
     with report.scenario("child killed in mid-step") as row:
         for _ in range(trials):
-            run, effect = _begun(cluster, node.name)
+            run, effect = _begun(cluster, node.name, SHORT_NAP)
             _kill(row, effect.pid, effect.pid)
             _measure(cluster, row, run)
         row.expect(row.expired == 0, f"{row.expired} claims had to expire")
@@ -49,7 +49,7 @@ def hosts(cluster: Cluster, report: Report, trials: int = HOSTS) -> None:
     nodes = [cluster.worker(queues=[queue]).ready() for _ in range(2)]
     with report.scenario("worker killed in mid-step") as row:
         for _ in range(trials):
-            run, effect = _begun(cluster, queue)
+            run, effect = _begun(cluster, queue, NAP)
             doomed = _holder(nodes, effect)
             row.hit("kill -9 of all")
             doomed.kill()
@@ -62,8 +62,8 @@ def hosts(cluster: Cluster, report: Report, trials: int = HOSTS) -> None:
     cluster.retire(nodes)
 
 
-def _begun(cluster: Cluster, queue: str) -> tuple[Run, Effect]:
-    run = cluster.squidie.start("Single", {"naps": {"only": NAP}}, queue=queue)
+def _begun(cluster: Cluster, queue: str, nap: float) -> tuple[Run, Effect]:
+    run = cluster.squidie.start("Single", {"naps": {"only": nap}}, queue=queue)
     return run, eventually(lambda: cluster.effects.of(run.id), 20.0, every=0.002, why="it was not begun")[0]
 
 
