@@ -26,7 +26,7 @@ NOISE = 3
 """So many times the bound the slowest may take: others may be using the machine. Both numbers are printed."""
 
 NAP, SHORT_NAP = 0.3, 0.15
-"""Seconds that the step takes, so that it is killed in its middle, and the next one is not; short where only a child dies."""
+"""Seconds that the step takes, so that it is killed in its middle, and the next one is not: short for a child's."""
 
 
 def children(cluster: Cluster, report: Report, trials: int = CHILDREN) -> None:
