@@ -249,10 +249,9 @@ class KeyReused(Conflict):
 class InvalidTransition(Conflict):
     """What was asked cannot follow the state things are in. `details`: `status`, `event`."""
 
-    def __init__(self, subject: str, status: str, event: str) -> None:
-        super().__init__(
-            f"{subject} that is {status} cannot {event}", details={"status": str(status), "event": str(event)}
-        )
+    def __init__(self, subject: str, status: str, event: str, *, hint: str | None = None) -> None:
+        details = {"status": str(status), "event": str(event)}
+        super().__init__(f"{subject} that is {status} cannot {event}", hint=hint, details=details)
 
 
 class AlreadyResolved(Conflict):

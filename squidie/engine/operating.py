@@ -13,6 +13,7 @@ from squidie.engine.changing import is_repeated, request
 from squidie.engine.requests import queue_name
 from squidie.engine.steering import reason_of
 from squidie.errors import InvalidArgument, InvalidTransition, QueueNotFound
+from squidie.history.bodies import Receipt
 from squidie.journal import limits, operations, queues
 from squidie.journal.operations import Subject
 from squidie.journal.queues import Pause
@@ -26,21 +27,30 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from squidie.engine.parts import Parts
-    from squidie.history.bodies import Receipt
+
+
+LONGEST_HINT = 240
 
 
 class LimitState(msgspec.Struct, frozen=True, kw_only=True):
-    """A limit (`per` is None) or a rate: what holds, what the code says, and since when an operator says otherwise.
+    """A limit or a rate: what holds now, what the code says, and who says otherwise.
 
-    `held` counts the slots in use, of a name that has no path.
+    `kind` is `limit`, of `n` slots, or `rate`, of `n` tokens in each `per` seconds and `burst` at once. With `by_value`
+    each value that was found at its path has so many of its own. `declared` holds the numbers of the code; `set_at`,
+    `set_by` and `set_why` tell of the operator who set others, and are None where nobody has. `held` counts the slots
+    of a limit that are in use, over all its values.
     """
 
     name: str
+    kind: str
     n: int
     per: float | None = None
     burst: int | None = None
+    by_value: bool = False
     declared: Mapping[str, Any]
     set_at: datetime | None = None
+    set_by: Any = None
+    set_why: str | None = None
     held: int = 0
 
 
@@ -54,7 +64,7 @@ def pause(parts: Parts, queue: str, reason: str, actor: Any, key: str | None) ->
         if not was_made:
             _must_be_known(parts, connection, name)
             if found is not None:
-                raise InvalidTransition(f"queue {name}", "paused", "be paused")
+                raise InvalidTransition(f"queue {name}", "paused", "be paused again", hint=_told(found))
             queues.pause(parts.journal, connection, name, actor, why)
             operations.add(parts.journal, connection, Subject.QUEUE, name, by=by, change={})
             found = queues.paused(parts.journal, connection, name)
@@ -67,7 +77,7 @@ def pause(parts: Parts, queue: str, reason: str, actor: Any, key: str | None) ->
 def resume(parts: Parts, queue: str, reason: str | None, actor: Any, key: str | None) -> None:
     """Claim from a queue again, beginning at once."""
     name = queue_name(queue)
-    by = request("resume", {}, actor, reason, key)
+    by = request("resume", {}, actor, _why(reason), key)
 
     def change(connection: Connection, *, was_made: bool) -> None:
         if was_made:
@@ -89,7 +99,7 @@ def set_limit(parts: Parts, name: str, said: Mapping[str, Any], reason: str | No
     numbers = _numbers(said)
     actor, key = who
     verb = "unset" if set(numbers.values()) == {None} else "set"
-    by = request(verb, numbers, actor, reason, key)
+    by = request(verb, numbers, actor, _why(reason), key)
     waiting: list[str] = []
 
     def change(connection: Connection, *, was_made: bool) -> LimitState:
@@ -100,10 +110,12 @@ def set_limit(parts: Parts, name: str, said: Mapping[str, Any], reason: str | No
             )
         found = limits.lock(journal, connection, name)
         if found is None:
-            known = ", ".join(row.name for row in limits.all_of(journal, connection)) or "none"
-            raise InvalidArgument("name", f"there is no such limit; known: {known}")
-        if found.kind == "limit" and (numbers["per"] is not None or numbers["burst"] is not None):
-            raise InvalidArgument("per", "is for rates; this is a limit")
+            known = ", ".join(row.name for row in limits.all_of(journal, connection))
+            hint = f"known: {known}" if known else "one is known once a run was started under it"
+            raise InvalidArgument("name", f"there is no limit or rate named {name!r}", hint=hint)
+        for part in ("per", "burst"):
+            if found.kind == "limit" and numbers[part] is not None:
+                raise InvalidArgument(part, f"is for rates, and {name} is a limit")
         if not was_made:
             waiting.extend(limits.change(journal, connection, name, **numbers))
             operations.add(journal, connection, Subject.LIMIT, name, by=by, change=numbers)
@@ -123,14 +135,37 @@ def limit_states(parts: Parts) -> tuple[LimitState, ...]:
 def _state(row: Any) -> LimitState:
     said = {name: getattr(row, name) for name in ("n", "per", "burst") if getattr(row, name) is not None}
     now = {name: value for name in said if (value := getattr(row, f"set_{name}")) is not None}
-    return LimitState(name=row.name, declared=said, set_at=row.set_at, held=row.held, **{**said, **now})
+    by = msgspec.json.decode(row.receipt, type=Receipt) if row.receipt is not None else None
+    return LimitState(
+        name=row.name,
+        kind=row.kind,
+        by_value=row.by_value,
+        declared=said,
+        set_at=row.set_at,
+        set_by=by.actor if by is not None else None,
+        set_why=by.comment if by is not None else None,
+        held=row.held,
+        **{**said, **now},
+    )
+
+
+def _why(reason: Any) -> str | None:
+    return None if reason is None else reason_of(reason)
+
+
+def _told(pause: Pause) -> str:
+    """Since when, whose and why, for somebody who comes second."""
+    by = f" by {pause.by}" if isinstance(pause.by, str) else ""
+    whole = f"since {pause.since:%Y-%m-%d %H:%M:%S} UTC{by}: {pause.reason}"
+    return " ".join(whole.split())[:LONGEST_HINT]
 
 
 def _numbers(said: Mapping[str, Any]) -> dict[str, Any]:
-    for name in ("n", "burst"):
+    for name, least in (("n", 0), ("burst", 1)):
         value = said[name]
-        if value is not None and not (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST):
-            raise InvalidArgument(name, f"is a whole number from 0 to {MOST:,}")
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if value is not None and not (is_whole and least <= value <= MOST):
+            raise InvalidArgument(name, f"is a whole number from {least} to {MOST:,}")
     try:
         per = None if said["per"] is None else seconds(said["per"])
     except ValueError as error:
@@ -143,7 +178,8 @@ def _must_be_known(parts: Parts, connection: Connection, queue: str) -> None:
     if queue in {parts.default_queue, *parts.registry.queues(parts.default_queue)}:
         return
     if not queues.is_known(parts.journal, connection, queue):
-        raise QueueNotFound(queue)
+        declared_here = parts.registry.queues(parts.default_queue)
+        raise QueueNotFound(queue, {*declared_here, *queues.known(parts.journal, connection)})
 
 
 def _changed(parts: Parts, subject: Subject, name: str, by: Receipt, change: Callable[..., Any]) -> Any:

@@ -104,22 +104,31 @@ where p.queue is not null and exists (select from {s}.attempts a
 """The queues on which something is due that may have waited for a slot under these limits."""
 
 ALL = """
-select key as name, kind, n, per, burst, set_n, set_per, set_burst, set_at, (select count(*) from {s}.attempts a
-    where a.limit_key = l.key and a.claim_id is not null and a.lease_until > {s}.clock()) as held
+select key as name, kind, n, per, burst, set_n, set_per, set_burst, set_at,
+    (select o.receipt::text from {s}.operations o where o.subject = 'limit' and o.name = l.key and l.set_at is not null
+        order by o.id desc limit 1) as receipt,
+    (select true from {s}.limits v where v.key > l.key || ':' and v.key < l.key || ';' limit 1) is not null as by_value,
+    (select count(*) from {s}.attempts a
+        where a.limit_key = l.key and a.claim_id is not null and a.lease_until > {s}.clock())
+    + (select count(*) from {s}.attempts a
+        where a.limit_key > l.key || ':' and a.limit_key < l.key || ';'
+            and a.claim_id is not null and a.lease_until > {s}.clock()) as held
 from {s}.limits l where key = name order by name
 """
-"""Every name, as it is declared and as it was set."""
+"""Every name, as it is declared and as it was set, and by whom; a value's key is its name, a colon and the value."""
 
-LOCK = f"{ALL.replace('where key = name order by name', 'where key = name and name = :name')} for no key update"
+LOCK = f"{ALL.replace('where key = name order by name', 'where key = name and name = :name')} for no key update of l"
 """One name, to be changed."""
 
 SET = """
 update {s}.limits
-set set_n = cast(:n as integer), set_per = cast(:per as double precision), set_burst = cast(:burst as integer),
+set set_n = case when cast(:is_set as boolean) then coalesce(cast(:n as integer), set_n) end,
+    set_per = case when cast(:is_set as boolean) then coalesce(cast(:per as double precision), set_per) end,
+    set_burst = case when cast(:is_set as boolean) then coalesce(cast(:burst as integer), set_burst) end,
     set_at = case when cast(:is_set as boolean) then {s}.clock() end
 where key = :name
 """
-"""What an operator says of a name."""
+"""What an operator says of a name: of what he says nothing, what was said before stays; nothing at all unsets it."""
 
 QUEUES_OF = """
 select distinct queue from {s}.attempts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,11 +36,18 @@ select exists (select from {s}.attempts where queue = :queue and claim_id is nul
 """Whether a queue has open work or a worker that serves it, or is paused; what is quick to see is looked at first."""
 
 
+NAMES = """
+select distinct queue from {s}.attempts where kind <> 'timer'
+union select queue from {s}.queues union select unnest(queues) from {s}.workers
+"""
+"""The same queues by name; it reads every open attempt, and is asked only where one is not found."""
+
+
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
     """A queue that is paused: since when, by whom and why."""
 
     queue: str
-    since: Any
+    since: datetime | None
     by: Any
     reason: str
 
@@ -53,6 +61,11 @@ def paused(journal: Journal, connection: Connection, queue: str) -> Pause | None
 def all_paused(journal: Journal, connection: Connection) -> dict[str, Pause]:
     """Every queue that is paused."""
     return {row.queue: _pause(row) for row in connection.execute(journal.sql(ALL_PAUSED))}
+
+
+def known(journal: Journal, connection: Connection) -> set[str]:
+    """Every queue that the journal has seen lately."""
+    return set(connection.execute(journal.sql(NAMES)).scalars())
 
 
 def _pause(row: Any) -> Pause:

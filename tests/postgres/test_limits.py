@@ -299,11 +299,57 @@ def test_a_rate_that_is_set_holds_at_once(squidie, clock):
     assert len(claimed_in_all(squidie)) == 2
 
 
+def test_what_is_not_set_this_time_stays_as_it_was_set(squidie):
+    """18.14: until it is unset, as a whole."""
+    squidie.start(Rated)
+    squidie.set_limit("api", 60)
+    squidie.set_limit("api", per="30s")
+    state = squidie.set_limit("api", burst=5)
+    assert (state.n, state.per, state.burst) == (60, 30.0, 5)
+
+    state = squidie.unset_limit("api")
+
+    assert (state.n, state.per, state.burst, state.set_at) == (2, 60.0, 2, None)
+    assert squidie.set_limit("api", burst=9).n == 2
+
+
+def test_what_is_set_says_who_set_it_and_why(squidie, clock):
+    """18.14: the last who did; one that is unset tells of nobody."""
+    clock(NOON)
+    squidie.start(Narrow)
+    squidie.set_limit("gateway", 5, actor="bo")
+    state = squidie.set_limit("gateway", 1, actor={"id": 7, "name": "ada"}, reason=" they are slow ")
+
+    assert state == of(squidie, "gateway")
+    told = ("limit", NOON, {"id": 7, "name": "ada"}, "they are slow")
+    assert (state.kind, state.set_at, state.set_by, state.set_why) == told
+    squidie.unset_limit("gateway", actor="ada")
+    state = of(squidie, "gateway")
+    assert (state.set_at, state.set_by, state.set_why) == (None, None, None)
+
+
+def test_slots_are_counted_over_all_values_of_a_name(squidie):
+    """18.14: a value that is called like another limit is still a value."""
+    squidie.start_many(Tenants, [{"tenant": name} for name in ("a", "b", "a", "gateway")])
+    squidie.start_many(Narrow, [{}, {}, {}])
+    assert len(claimed_in_all(squidie)) == 5
+
+    assert [of(squidie, "tenant").held, of(squidie, "tenant").by_value] == [3, True]
+    assert [of(squidie, "gateway").held, of(squidie, "gateway").by_value] == [2, False]
+
+
+def of(squidie, name):
+    """The state of one limit, as all are listed."""
+    return next(state for state in squidie.limits() if state.name == name)
+
+
 def test_a_limit_that_nobody_declares_cannot_be_set(squidie):
     """18.14"""
-    for wrong in ({"name": "nobody", "n": 1}, {"name": "gateway", "n": -1}, {"name": "gateway"}):
+    for name, numbers in (("nobody", {"n": 1}), ("gateway", {"n": -1}), ("gateway", {}), ("api", {"burst": 0})):
         with pytest.raises(InvalidArgument):
-            squidie.set_limit(**wrong)
+            squidie.set_limit(name, **numbers)
+    with pytest.raises(InvalidArgument, match="reason"):
+        squidie.set_limit("gateway", 1, reason=" ")
     with pytest.raises(InvalidArgument):
         squidie.set_limit("gateway", 1, per="1m")
     squidie.set_limit("gateway", 3, key="k")

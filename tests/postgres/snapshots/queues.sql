@@ -16,3 +16,7 @@ select exists (select from {s}.attempts where queue = :queue and claim_id is nul
     or exists (select from {s}.queues where queue = :queue)
     or exists (select from {s}.workers where :queue = any(queues))
     or exists (select from {s}.attempts where queue = :queue);
+
+-- NAMES
+select distinct queue from {s}.attempts where kind <> 'timer'
+union select queue from {s}.queues union select unnest(queues) from {s}.workers;
