@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from squidie.errors import RunUnsuccessful, SquidieError
+from squidie.views.words import visible
 
 CANCELLED = 11
 
@@ -41,9 +42,9 @@ def tell(failure: Failure, *, as_json: bool, color: bool | None = None) -> None:
         click.echo(json.dumps({"error": failure.document}, ensure_ascii=False), err=True)
         return
     sign = "✕" if _can_show("✕") else "x"
-    click.secho(f"{sign} {failure.message}", fg="red", err=True, color=color)
+    click.secho(f"{sign} {visible(failure.message)}", fg="red", err=True, color=color)
     if failure.hint:
-        click.echo(f"  {failure.hint}", err=True)
+        click.echo(f"  {visible(failure.hint)}", err=True)
 
 
 def _exit_code(error: SquidieError) -> int:

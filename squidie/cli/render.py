@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from squidie.views.states import State
+from squidie.views.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ class Screen:
     def table(self, columns: Sequence[tuple[str, dict[str, Any]]], rows: Sequence[Sequence[str]]) -> None:
         """A table without lines, no wider than the terminal: the column that may `shrink` gives way."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
-        cells = [[Text.from_markup(self.plain(cell)) for cell in row] for row in rows]
+        cells = [[Text.from_markup(self.plain(cell).replace("\n", " ")) for cell in row] for row in rows]
         for (title, options), width in zip(columns, _widths(columns, cells, self.out.width), strict=True):
             table.add_column(
                 title, width=width, no_wrap=True, overflow="ellipsis", justify=options.get("justify", "left")
@@ -87,7 +88,7 @@ class Screen:
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, min_width=15)
         table.add_column(overflow="fold")
-        table.add_row(self.plain(sign), escape(name), self.plain("\n".join((text, *more))))
+        table.add_row(self.plain(sign), self.plain(escape(name)), self.plain("\n".join((text, *more))))
         self._trimmed(table)
 
     def _trimmed(self, table: Table) -> None:
@@ -98,8 +99,9 @@ class Screen:
             click.echo((line.replace("…", "~") if self.ascii else line).rstrip())
 
     def plain(self, text: str) -> str:
-        """The text as this terminal can show it; what is no sign of ours is told by its number."""
-        return text.translate(_PLAIN).encode("ascii", "backslashreplace").decode() if self.ascii else text
+        """The text as this terminal can show it; what it cannot, or would obey, is told by its number."""
+        seen = visible(text)
+        return seen.translate(_PLAIN).encode("ascii", "backslashreplace").decode() if self.ascii else seen
 
 
 def _widths(columns: Sequence[tuple[str, dict[str, Any]]], rows: Sequence[Sequence[Text]], total: int) -> list[int]:

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
+_CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160)) if number != ord("\n")}
+_TURNS = {number: f"\\u{number:04x}" for number in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+_UNSEEN = str.maketrans({**_CONTROLS, **_TURNS, ord("\t"): " "})
 
 
 def span(length: timedelta) -> str:
@@ -41,6 +44,17 @@ def first_line(error: Mapping[str, Any] | None) -> str:
     message = str(error.get("message") or "").partition("\n")[0]
     kind = str(error.get("type") or "").rpartition(".")[2].rpartition(":")[2]
     return f"{kind}: {message}" if kind and message else kind or message or "no reason given"
+
+
+def visible(text: str) -> str:
+    """Text of somebody else's: what would steer a terminal, or turn its lines around, is told by its number."""
+    return text.translate(_UNSEEN)
+
+
+def one_line(text: str, most: int = 160) -> str:
+    """The beginning of a text of any length, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def many(n: int, noun: str) -> str:

@@ -123,6 +123,16 @@ def test_what_is_in_a_payload_is_not_taken_for_markup(squidie, call):
     assert "[red]no[/] luck [/]" in call("ls").stdout
 
 
+def test_what_a_step_says_steers_no_terminal(squidie, call):
+    run = squidie.start(Single, {"plan": {"only": ["raise:\x1b[2Jgone \x9b31m\x07\r\u202etxt.exe\tso"]}})
+    work_off(squidie)
+
+    for arguments in (["ls"], ["show", str(run.id), "--steps"], ["dead", "ls"], ["dead", "show", str(run.id)]):
+        output = call(*arguments).output
+        assert "\\x1b[2Jgone \\x9b31m\\x07\\x0d\\u202etxt.exe so" in output
+        assert not set("\x1b\x9b\x07\r\u202e\t") & set(output)
+
+
 # ---------------------------------------------------------------- for programs
 @pytest.mark.parametrize(
     ("arguments", "schema", "keys"),
