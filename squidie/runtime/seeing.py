@@ -50,6 +50,7 @@ class Seeing(Door):
     def queues(self) -> tuple[QueueView, ...]:
         """What is open on each queue, counted now, in all and by partition; who serves it, and what nobody serves.
 
+        Where somebody has paused it, `paused` says who, since when and why.
         A handle that is bound to a partition counts the work of that partition only.
         """
         return fleet(self._parts.journal, within=self._policy.within).queues

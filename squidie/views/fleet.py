@@ -9,7 +9,9 @@ import msgspec
 
 from squidie.journal import attempts, listing
 from squidie.journal import fleet as rows
+from squidie.journal import queues as pauses
 from squidie.journal.listing import ALIVE_FOR
+from squidie.journal.queues import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,10 +86,11 @@ class Consumer(msgspec.Struct, frozen=True):
 
 
 class QueueView(Counts, frozen=True, kw_only=True):
-    """One queue: what is open on it, in all and by partition, and who serves it.
+    """One queue: what is open on it, in all and by partition, who serves it, and whether somebody has paused it.
 
     `last_consumer` is whoever was seen last, alive or not. `unserved` names the callables that work on it waits for
-    and none of its living consumers has.
+    and none of its living consumers has. `paused` says since when nothing is claimed from it, by whom and why; None
+    where it is claimed from.
     """
 
     name: str
@@ -95,6 +98,7 @@ class QueueView(Counts, frozen=True, kw_only=True):
     consumers: tuple[str, ...] = ()
     last_consumer: Consumer | None = None
     unserved: tuple[str, ...] = ()
+    paused: Pause | None = None
 
     @property
     def open(self) -> int:
@@ -116,7 +120,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fleet(journal: Journal, *, alive_for: float = ALIVE_FOR, within: str | None = None) -> Fleet:
-    """Every worker of the last month, and every queue that has open work, dead letters or a living consumer.
+    """Every worker of the last month; every queue that has open work, dead letters or a living consumer, or is paused.
 
     `within` counts the work of one partition only.
     """
@@ -125,14 +129,15 @@ def fleet(journal: Journal, *, alive_for: float = ALIVE_FOR, within: str | None 
         workers = _workers(journal, connection, now, alive_for)
         counted = rows.counts(journal, connection, within=within)
         wanted = rows.wanted(journal, connection, within=within)
+        paused = pauses.all_paused(journal, connection)
     by_queue: dict[str, list[PartitionCounts]] = {}
     for row in counted:
         by_queue.setdefault(row.queue, []).append(_counts(row))
     serving = [worker for worker in workers if worker.role == "worker"]
-    names = by_queue.keys() | {queue for worker in serving if worker.alive for queue in worker.queues}
+    names = by_queue.keys() | paused.keys() | {queue for worker in serving if worker.alive for queue in worker.queues}
+    asked = {name: {row.action for row in wanted if row.queue == name} for name in names}
     queues = tuple(
-        _queue(name, by_queue.get(name, []), serving, {row.action for row in wanted if row.queue == name})
-        for name in sorted(names)
+        _queue(name, by_queue.get(name, []), serving, asked[name], paused.get(name)) for name in sorted(names)
     )
     return Fleet(workers=workers, queues=queues, dead_letters=sum(queue.dead for queue in queues), at=now)
 
@@ -193,7 +198,11 @@ def _counts(row: Any) -> PartitionCounts:
 
 
 def _queue(
-    name: str, partitions: Sequence[PartitionCounts], workers: Sequence[WorkerView], wanted: set[str]
+    name: str,
+    partitions: Sequence[PartitionCounts],
+    workers: Sequence[WorkerView],
+    wanted: set[str],
+    paused: Pause | None,
 ) -> QueueView:
     serving = [worker for worker in workers if name in worker.queues]
     alive = [worker for worker in serving if worker.alive]
@@ -205,6 +214,7 @@ def _queue(
         consumers=tuple(worker.owner for worker in alive),
         last_consumer=Consumer(last.owner, last.seen_at) if last is not None else None,
         unserved=tuple(sorted(wanted - served)),
+        paused=paused,
         **msgspec.structs.asdict(total(partitions)),
     )
 

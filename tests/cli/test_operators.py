@@ -283,7 +283,7 @@ def test_queues_at_80_columns(squidie, call, crew):
     )
     assert settle(squidie, completion(row)) is None
     assert failed_run.snapshot().status == "failed"
-    assert "  north" in call("queues", "slow", "--partitions", columns=80).stdout
+    assert "  north" in call("queues", "ls", "slow", "--partitions", columns=80).stdout
 
 
 def test_callables_that_nobody_has_are_named(squidie, call, crew):
@@ -324,10 +324,10 @@ def test_programs_get_documents_about_queues_and_workers(call, crew):
 
 
 def test_an_unknown_queue_is_not_found(call, crew):
-    result = call("queues", "nothing")
+    result = call("queues", "ls", "nothing")
     assert (result.exit_code, "no queue named 'nothing'" in result.stderr) == (3, True)
 
 
 def test_nothing_is_said_plainly(call):
-    assert call("queues").stdout == "No queue has open work, dead letters or a living consumer.\n"
+    assert call("queues").stdout == "No queue has open work, dead letters or a living consumer, and none is paused.\n"
     assert call("workers").stdout == "No worker is alive, and none was lost within a day.\n"

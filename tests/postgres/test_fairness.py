@@ -172,6 +172,21 @@ def test_a_paused_queue_is_not_claimed_from_and_what_is_claimed_settles(squidie,
     assert [tuple(row) for row in said] == [("pause", "ada", "the bank is down"), ("resume", "bo", None)]
 
 
+def test_a_queue_that_is_paused_is_shown_so_also_where_nothing_is_open(squidie, clock):
+    """18.14: since when, by whom and why, to every handle; the others are not."""
+    clock(NOON)
+    squidie.start(Single, queue="open")
+    squidie.pause_queue("default", reason="the bank is down", actor="ada")
+
+    for handle in (squidie, squidie.partition("north")):
+        paused = {queue.name: queue.paused for queue in handle.queues()}
+        pause = paused.pop("default")
+        assert (pause.queue, pause.since, pause.by, pause.reason) == ("default", NOON, "ada", "the bank is down")
+        assert set(paused.values()) <= {None}
+    squidie.resume_queue("default")
+    assert [(queue.name, queue.paused) for queue in squidie.queues()] == [("open", None)]
+
+
 def test_nothing_is_handed_over_on_a_queue_that_is_paused(squidie):
     """18.15: a turn that is under way ends with its step, and what it made due waits."""
     run = squidie.start(Chain)
