@@ -12,7 +12,7 @@ from squidie.engine import conditions
 from squidie.errors import ConfigError, InvalidSpec, MissingConfig, SquidieError
 from squidie.journal import health
 from squidie.views.fleet import fleet
-from squidie.views.headline import span
+from squidie.views.words import many, paused, span
 from squidie.workflow.spec import TriggerKind
 
 if TYPE_CHECKING:
@@ -128,9 +128,7 @@ def app_import(patient: Patient) -> Finding:
         return Finding(
             Severity.WARNING, f"{patient.setup.found_at} declares no workflow", "pass workflows=[...] to Squidie(...)"
         )
-    return Finding(
-        Severity.OK, f"{patient.setup.found_at}: {_many(len(workflows), 'workflow')}, {_many(steps, 'step')}"
-    )
+    return Finding(Severity.OK, f"{patient.setup.found_at}: {many(len(workflows), 'workflow')}, {many(steps, 'step')}")
 
 
 def db_connect(patient: Patient) -> Finding:
@@ -226,7 +224,7 @@ def broker_quarantine(patient: Patient) -> Finding:
         return Finding(Severity.OK, "empty")
     return Finding(
         Severity.WARNING,
-        f"{_many(quarantined, 'item')} put aside that no worker could read",
+        f"{many(quarantined, 'item')} put aside that no worker could read",
         "somebody else writes to this Redis: LRANGE squidie.quarantine 0 -1 shows what, DEL squidie.quarantine forgets",
     )
 
@@ -243,7 +241,7 @@ def workers_alive(patient: Patient) -> Finding:
     """Somebody works."""
     alive = patient.fleet.alive("worker")
     if alive:
-        return Finding(Severity.OK, f"{_many(len(alive), 'worker')}: {_some([worker.owner for worker in alive])}")
+        return Finding(Severity.OK, f"{many(len(alive), 'worker')}: {_some([worker.owner for worker in alive])}")
     seen = [worker.seen_at for worker in patient.fleet.workers if worker.role == "worker"]
     last = f"the last was seen {span(patient.fleet.at - max(seen))} ago" if seen else "none was ever seen"
     return Finding(Severity.ERROR, f"no worker is alive; {last}", _start_worker(patient))
@@ -258,8 +256,17 @@ def queues_consumed(patient: Patient) -> Finding:
     if not missing:
         return Finding(Severity.OK, f"served: {_some(sorted(wanted))}" if wanted else "no queue is in use")
     waiting = sum(due[name].due for name in missing if name in due)
-    evidence = f"no worker serves {_some(missing)}; {_many(waiting, 'attempt')} due there"
+    evidence = f"no worker serves {_some(missing)}; {many(waiting, 'attempt')} due there"
     return Finding(Severity.ERROR, evidence, _start_worker(patient, missing))
+
+
+def queues_paused(patient: Patient) -> Finding:
+    """Nobody has stopped a queue and forgotten it."""
+    pauses = {queue.name: queue.paused for queue in patient.fleet.queues if queue.paused is not None}
+    if not pauses:
+        return Finding(Severity.OK, "none")
+    evidence = [f"{name} was {paused(pause, patient.fleet.at)}" for name, pause in pauses.items()]
+    return Finding(Severity.WARNING, _some(evidence), f"squidie queues resume {next(iter(pauses))}, when that is over")
 
 
 def beat_alive(patient: Patient) -> Finding:
@@ -277,10 +284,10 @@ def beat_alive(patient: Patient) -> Finding:
     if not crons:
         return Finding(Severity.OK, "no cron trigger, none needed")
     if patient.fleet.alive("worker"):
-        return Finding(Severity.OK, f"no beat; sweepers open the windows of {_many(len(crons), 'cron trigger')}")
+        return Finding(Severity.OK, f"no beat; sweepers open the windows of {many(len(crons), 'cron trigger')}")
     return Finding(
         Severity.ERROR,
-        f"nobody opens the windows of {_many(len(crons), 'cron trigger')}",
+        f"nobody opens the windows of {many(len(crons), 'cron trigger')}",
         "start a worker, or beat with squidie_celery.beat:Scheduler",
     )
 
@@ -292,7 +299,7 @@ def claims_expired(patient: Patient) -> Finding:
         return Finding(Severity.OK, "none")
     return Finding(
         Severity.WARNING,
-        f"{_many(expired, 'claim')} past the lease and not taken over yet",
+        f"{many(expired, 'claim')} past the lease and not taken over yet",
         "the next sweep of any worker does it; see workers.alive",
     )
 
@@ -315,7 +322,7 @@ def dead_count(patient: Patient) -> Finding:
     dead = patient.fleet.dead_letters
     if not dead:
         return Finding(Severity.OK, "none")
-    return Finding(Severity.WARNING, f"{_many(dead, 'attempt')} given up", "squidie ls status:failed")
+    return Finding(Severity.WARNING, f"{many(dead, 'attempt')} given up", "squidie dead groups")
 
 
 def _start_worker(patient: Patient, queues: list[str] | None = None) -> str:
@@ -323,10 +330,6 @@ def _start_worker(patient: Patient, queues: list[str] | None = None) -> str:
     if patient.squidie.delivery.name == "celery":
         return f"celery -A … worker{named}"
     return f"squidie worker{named}"
-
-
-def _many(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _some(names: list[str], most: int = 5) -> str:
@@ -348,6 +351,7 @@ CHECKS: tuple[Check, ...] = (
     Check("access.authorize", access_authorize, Needs.CODE),
     Check("workers.alive", workers_alive),
     Check("queues.consumed", queues_consumed),
+    Check("queues.paused", queues_paused),
     Check("beat.alive", beat_alive),
     Check("claims.expired", claims_expired),
     Check("dead.count", dead_count),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from squidie.views.words import many, one_line, span, who
+from squidie.views.words import many, one_line, paused, span, who
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from squidie.cli.render import Screen
     from squidie.engine.operating import LimitState
-    from squidie.journal.queues import Pause
     from squidie.views.fleet import Counts, QueueView, WorkerView
 
 _STATES = {"alive": "[green]✓ alive[/]", "lost": "[bold magenta]⚠ lost[/]", "left": "[dim]- left[/]"}
@@ -41,7 +40,7 @@ def print_queues(screen: Screen, found: Sequence[QueueView], now: datetime, *, p
     screen.table(columns, rows)
     for queue in found:
         if queue.paused is not None:
-            screen.note(f"[bold magenta]⚠ {escape(queue.name)}[/]: {escape(_paused(queue.paused, now))}")
+            screen.note(f"[bold magenta]⚠ {escape(queue.name)}[/]: {escape(paused(queue.paused, now))}")
         if queue.expired:
             screen.note(f"[yellow]⚠ {escape(queue.name)}[/]: {many(queue.expired, 'claim')} past the lease")
         if queue.unserved and queue.consumers:
@@ -57,11 +56,6 @@ def _numbers(counts: Counts, now: datetime) -> tuple[str, ...]:
         each if isinstance(each, str) else f"{each:,}" if each else ""
         for each in (counts.due, oldest, counts.scheduled, held, counts.parked, counts.dead)
     )
-
-
-def _paused(pause: Pause, now: datetime) -> str:
-    ago = f" {span(now - pause.since)} ago" if pause.since is not None else ""
-    return f"paused by {one_line(who(pause.by), 40)}{ago}: {one_line(pause.reason)}"
 
 
 def _served(queue: QueueView, now: datetime) -> str:
@@ -115,7 +109,8 @@ def print_limit(screen: Screen, state: LimitState) -> None:
     code = f"  [dim]the code says {_said(state.declared)}[/]" if state.set_at is not None else ""
     screen.print(f"[green]✓[/] {state.kind} {escape(state.name)} is {_allowed(state)}{code}")
     if state.kind == "limit" and state.held > state.n and not state.by_value:
-        screen.note(f"{many(state.held, 'slot')} in use: nothing more is claimed until fewer than {state.n:,} are.")
+        until = {0: "", 1: " until none is"}.get(state.n, f" until fewer than {state.n:,} are")
+        screen.note(f"{many(state.held, 'slot')} still in use: nothing more is claimed{until}.")
 
 
 def print_workers(screen: Screen, found: Sequence[WorkerView], now: datetime) -> None:

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
 
+    from squidie.journal.queues import Pause
+
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160)) if number != ord("\n")}
 _TURNS = {number: f"\\u{number:04x}" for number in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
@@ -67,3 +69,9 @@ def who(actor: Any) -> str:
     if isinstance(actor, dict):
         actor = next((actor[name] for name in ("name", "id", "email") if actor.get(name)), "somebody")
     return "somebody" if actor is None else str(actor)
+
+
+def paused(pause: Pause, now: datetime) -> str:
+    """Who has paused a queue, how long ago and why."""
+    ago = f" {span(now - pause.since)} ago" if pause.since is not None else ""
+    return f"paused by {one_line(who(pause.by), 40)}{ago}: {one_line(pause.reason)}"

@@ -104,6 +104,21 @@ def test_who_paused_and_who_resumed_are_kept(squidie, told, monkeypatch):
     assert [tuple(row) for row in said] == [("pause", "grace", "x"), ("resume", "bo", "it is up again")]
 
 
+def test_doctor_sees_a_queue_that_somebody_has_paused(squidie, call, clock):
+    """18.14: whose pause it is, and how it ends."""
+    assert call("doctor", "--only", "queues.paused", "--strict").exit_code == 0
+    clock(NOON)
+    squidie.pause_queue("default", reason="the bank is down", actor="ada")
+    clock(NOON + HOUR)
+
+    shown = call("doctor", "--only", "queues.paused", "--json", "--strict")
+
+    (check,) = json.loads(shown.stdout)["checks"]
+    assert (check["severity"], shown.exit_code) == ("warning", 8)
+    assert check["evidence"] == "default was paused by ada 1h ago: the bank is down"
+    assert check["fix"] == "squidie queues resume default, when that is over"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -154,7 +169,8 @@ def test_a_limit_is_set_and_unset_by_name(squidie, call, crowd):
     """18.14: with who and why; below what is held nothing more is claimed."""
     below = call("limits", "set", "gateway", "1", "--reason", "slow", "--as", "ada")
     assert below.stdout == "✓ limit gateway is 1  the code says 2\n"
-    assert below.stderr == "2 slots in use: nothing more is claimed until fewer than 1 are.\n"
+    assert below.stderr == "2 slots still in use: nothing more is claimed until none is.\n"
+    assert call("limits", "set", "gateway", "0").stderr == "2 slots still in use: nothing more is claimed.\n"
     assert call("limits", "set", "tenant", "0").stdout == "✓ limit tenant is 0 each  the code says 1\n"
     assert call("limits", "unset", "gateway").stdout == "✓ limit gateway is 2\n"
     assert [each.set_at is not None for each in squidie.limits()] == [False, False, False, True]
