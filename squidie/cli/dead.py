@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from squidie.cli.listing import Listing
 from squidie.cli.reading import Reading, moment, read_command
 from squidie.cli.who import AS
 from squidie.errors import InvalidArgument
@@ -55,9 +56,9 @@ def _given(*options: Callable[..., Any]) -> Callable[[Any], Any]:
     return decorated
 
 
-@click.group()
+@click.group(cls=Listing)
 def dead() -> None:
-    """Look at dead letters, requeue them or put them away.
+    """Look at dead letters, requeue them or put them away. Without a command, `ls`.
 
     A letter is named by its run, RUN, or RUN:STEP where the run has several. QUERY is any of workflow:NAME, step:NAME,
     queue:NAME, partition:NAME, reason:timed_out, code:CODE, group:FINGERPRINT, since:2h, until:1h.

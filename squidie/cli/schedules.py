@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from squidie.cli.listing import Listing
 from squidie.cli.reading import Reading, moment, read_command
 from squidie.cli.who import AS
 
@@ -35,9 +36,9 @@ _OPTIONS = (
 )
 
 
-@click.group()
+@click.group(cls=Listing)
 def schedules() -> None:
-    """Look at schedules, pause them, run them now, fill in what was missed.
+    """Look at schedules, pause them, run them now, fill in what was missed. Without a command, `ls`.
 
     NAME is Workflow.trigger; either half alone will do where only one fits.
     """

@@ -43,7 +43,7 @@ def crowd(squidie, clock):
 
 
 # ---------------------------------------------------------------- what is typed
-@pytest.mark.parametrize("group", ["queues", "workers", "limits"])
+@pytest.mark.parametrize("group", ["queues", "workers", "limits", "dead", "schedules"])
 def test_a_group_without_a_command_lists(squidie, told, clock, group):
     clock(NOON)
     squidie.start(Narrow)
