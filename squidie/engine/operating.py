@@ -112,7 +112,7 @@ def set_limit(parts: Parts, name: str, said: Mapping[str, Any], reason: str | No
         if found is None:
             known = ", ".join(row.name for row in limits.all_of(journal, connection))
             hint = f"known: {known}" if known else "one is known once a run was started under it"
-            raise InvalidArgument("name", f"there is no limit or rate named {name!r}", hint=hint)
+            raise InvalidArgument("name", f"there is no limit or rate named {name[:64]!r}", hint=hint)
         for part in ("per", "burst"):
             if found.kind == "limit" and numbers[part] is not None:
                 raise InvalidArgument(part, f"is for rates, and {name} is a limit")
