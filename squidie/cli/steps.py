@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from squidie.cli.render import stamp
-from squidie.views.states import Reason, State
+from squidie.views.reasons import Reason
+from squidie.views.states import State
 from squidie.views.words import first_line, many, moment, span, until, who
 
 if TYPE_CHECKING:

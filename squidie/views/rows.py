@@ -13,7 +13,8 @@ from squidie.history.bodies import OpenKind, Undoing
 from squidie.history.lifecycle import RunStatus, is_terminal
 from squidie.history.run import NodeStatus
 from squidie.journal import heads, listing
-from squidie.views.states import Reason, Standing, State, reason_of_run, reason_of_step, state_of_end
+from squidie.views.reasons import Reason, Standing, reason_of_run, reason_of_step
+from squidie.views.states import State, state_of_end
 from squidie.views.steps import work_of
 from squidie.views.whereabouts import Spot, whereabouts
 from squidie.workflow.spec import UNDO

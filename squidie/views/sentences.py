@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from squidie.views.states import Reason
+from squidie.views.reasons import Reason
 from squidie.views.words import first_line, many, moment, span, until
 from squidie.workflow.spec import UNDO
 

@@ -22,7 +22,8 @@ from squidie.views.deadlines import DeadlineView, deadline_of
 from squidie.views.endings import compensation_of, ending_of, result_of
 from squidie.views.headline import Glance, headline
 from squidie.views.listing import SHORT
-from squidie.views.states import Reason, State, reason_of_run, state_of_end
+from squidie.views.reasons import Reason, reason_of_run
+from squidie.views.states import State, state_of_end
 from squidie.views.steps import Scene, StepView, error_of, steps_of
 from squidie.views.told import account_of
 from squidie.workflow.spec import UNDO, Spec

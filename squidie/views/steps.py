@@ -14,7 +14,8 @@ from squidie.history.canonical import plain
 from squidie.history.run import GOOD, NodeStatus
 from squidie.journal.facts import output_in
 from squidie.views.deadlines import DeadlineView, deadline_of
-from squidie.views.states import Reason, Standing, State, Work, reason_of_step, state_of_step
+from squidie.views.reasons import Reason, Standing, Work, reason_of_step, state_of_step
+from squidie.views.states import State
 from squidie.views.told import Told
 from squidie.workflow.spec import RUNS_CODE, UNDO
 from squidie.workflow.vocabulary import Lapse

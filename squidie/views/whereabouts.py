@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from squidie.views.states import Reason
+from squidie.views.reasons import Reason
 from squidie.views.words import first_line, many, moment
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from squidie import Defer
 from squidie.history import facts as kinds_of_facts
 from squidie.journal.store import Journal
 from squidie.views.facts import facts_of
+from squidie.views.reasons import _RANK, _STATES, RULES, Reason
 from squidie.views.snapshot import result_of
-from squidie.views.states import _RANK, _STATES, RULES, Reason, State
+from squidie.views.states import State
 from squidie.views.tellings import TELLINGS
 from tests.support.flows import HOOKS, Chain, Single
 from tests.support.lab import AFTER_LEASE, NOON, change, claim, completion, failure, settle, work_off
