@@ -28,11 +28,16 @@ class Reason(StrEnum):
     COMPENSATION_STUCK = "compensation_stuck"
     NEEDS_APPROVAL = "needs_approval"
     NEEDS_RESUME = "needs_resume"
+    NO_CONSUMER = "no_consumer"
     VERSION_MISMATCH = "version_mismatch"
+    MISSING_CALLABLE = "missing_callable"
     QUEUE_PAUSED = "queue_paused"
     LEASE_EXPIRED = "lease_expired"
+    BROKER_UNREACHABLE = "broker_unreachable"
+    LATE_PICKUP = "late_pickup"
     DRAINING = "draining"
     COMPENSATING = "compensating"
+    RUNNING_LONG = "running_long"
     RUNNING = "running"
     CONCURRENCY_LIMITED = "concurrency_limited"
     RATE_LIMITED = "rate_limited"
@@ -54,11 +59,16 @@ _STATES = {
     Reason.COMPENSATION_STUCK: State.STALLED,
     Reason.NEEDS_APPROVAL: State.PAUSED,
     Reason.NEEDS_RESUME: State.PAUSED,
+    Reason.NO_CONSUMER: State.STALLED,
     Reason.VERSION_MISMATCH: State.STALLED,
+    Reason.MISSING_CALLABLE: State.STALLED,
     Reason.QUEUE_PAUSED: State.STALLED,
     Reason.LEASE_EXPIRED: State.STALLED,
+    Reason.BROKER_UNREACHABLE: State.QUEUED,
+    Reason.LATE_PICKUP: State.QUEUED,
     Reason.DRAINING: State.RUNNING,
     Reason.COMPENSATING: State.RUNNING,
+    Reason.RUNNING_LONG: State.RUNNING,
     Reason.RUNNING: State.RUNNING,
     Reason.CONCURRENCY_LIMITED: State.QUEUED,
     Reason.RATE_LIMITED: State.QUEUED,
@@ -74,25 +84,32 @@ _RANK = {reason: rank for rank, reason in enumerate(Reason)}
 class Work(NamedTuple):
     """One open attempt as its row shows it.
 
-    `unserved`: workers are alive, and none of them has its callable. `paused`: nothing is claimed from its queue.
-    `full`: its limit has no slot; `spent`: its rate has no token.
+    `unattended`: no living worker serves its queue. `unserved`: some do, and none anywhere has its callable;
+    `elsewhere`: none of them has it, and others do. `paused`: nothing is claimed from its queue. `full`: its limit has
+    no slot; `spent`: its rate has no token. `unrung`: the bells of all who serve it fail. `idle`: it has been due for
+    longer than two sweeps, and somebody who could begin it has nothing to do.
     """
 
     due_at: datetime
     attempt: int = 1
     lost: int = 0
     lease_until: datetime | None = None
+    unattended: bool = False
     unserved: bool = False
+    elsewhere: bool = False
     paused: bool = False
     full: bool = False
     spent: bool = False
+    unrung: bool = False
+    idle: bool = False
 
 
 class Standing(NamedTuple):
     """What the state of a step depends on.
 
     `node` is None where the graph has not reached it, `work` where no attempt is open. `is_undo`: it undoes another
-    step; `undone`: it was undone itself.
+    step; `undone`: it was undone itself; `is_long`: it takes longer than it should; `is_forgotten`: what it waited for
+    is over, and no worker is alive to say so.
     """
 
     node: NodeRun | None
@@ -101,6 +118,8 @@ class Standing(NamedTuple):
     now: datetime
     is_undo: bool = False
     undone: bool = False
+    is_long: bool = False
+    is_forgotten: bool = False
 
 
 def state_of_step(standing: Standing) -> State:
@@ -163,6 +182,10 @@ def _halts(standing: Standing) -> bool:
     return _waits_as(standing, NodeKind.PAUSE)
 
 
+def _forgotten(standing: Standing) -> bool:
+    return standing.is_forgotten and standing.node is not None and standing.node.waiting is not None
+
+
 def _listens(standing: Standing) -> bool:
     return _waits_as(standing, NodeKind.EVENT)
 
@@ -181,13 +204,25 @@ def _held(standing: Standing) -> bool:
     return work is not None and work.lease_until is not None and work.lease_until > standing.now
 
 
+def _held_long(standing: Standing) -> bool:
+    return standing.is_long and _held(standing)
+
+
 def _expired(standing: Standing) -> bool:
     """A lease that is over: nobody is at it, and a fact has yet to say so."""
     return standing.work is not None and standing.work.lease_until is not None
 
 
+def _unattended(standing: Standing) -> bool:
+    return _due(standing) and standing.work is not None and standing.work.unattended
+
+
 def _unserved(standing: Standing) -> bool:
     return standing.work is not None and standing.work.unserved
+
+
+def _elsewhere(standing: Standing) -> bool:
+    return _due(standing) and standing.work is not None and standing.work.elsewhere
 
 
 def _due(standing: Standing) -> bool:
@@ -204,6 +239,14 @@ def _full(standing: Standing) -> bool:
 
 def _spent(standing: Standing) -> bool:
     return _due(standing) and standing.work is not None and standing.work.spent
+
+
+def _unrung(standing: Standing) -> bool:
+    return _due(standing) and standing.work is not None and standing.work.unrung
+
+
+def _passed_over(standing: Standing) -> bool:
+    return _due(standing) and standing.work is not None and standing.work.idle
 
 
 def _put_off(standing: Standing) -> bool:
@@ -239,15 +282,21 @@ RULES: tuple[tuple[Callable[[Standing], bool], State | Reason], ...] = (
     (_parked, Reason.DEAD_LETTERED),
     (_asks, Reason.NEEDS_APPROVAL),
     (_halts, Reason.NEEDS_RESUME),
+    (_forgotten, Reason.NO_CONSUMER),
     (_listens, Reason.WAITING_SIGNAL),
     (_sleeps, Reason.WAITING_TIMER),
     (_rowless, Reason.ANOMALY),
+    (_held_long, Reason.RUNNING_LONG),
     (_held, Reason.RUNNING),
     (_expired, Reason.LEASE_EXPIRED),
+    (_unattended, Reason.NO_CONSUMER),
     (_unserved, Reason.VERSION_MISMATCH),
+    (_elsewhere, Reason.MISSING_CALLABLE),
     (_paused, Reason.QUEUE_PAUSED),
     (_full, Reason.CONCURRENCY_LIMITED),
     (_spent, Reason.RATE_LIMITED),
+    (_unrung, Reason.BROKER_UNREACHABLE),
+    (_passed_over, Reason.LATE_PICKUP),
     (_due, Reason.QUEUED),
     (_put_off, Reason.DEFERRED),
     (_tried_before, Reason.RETRY_BACKOFF),

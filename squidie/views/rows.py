@@ -15,7 +15,7 @@ from squidie.history.run import NodeStatus
 from squidie.journal import heads, listing
 from squidie.views.reasons import Reason, Standing, reason_of_run, reason_of_step
 from squidie.views.states import State, state_of_end
-from squidie.views.steps import work_of
+from squidie.views.steps import forgotten_in, work_of
 from squidie.views.whereabouts import Spot, whereabouts
 from squidie.workflow.spec import UNDO
 
@@ -129,11 +129,14 @@ def _told(look: Look, now: datetime) -> tuple[State, str]:
 def _spots(run: Run, work: Sequence[Any], now: datetime) -> list[Spot]:
     """Where each open step stands."""
     rows = {row.step: row for row in work if row.kind != OpenKind.TIMER}
+    forgotten = forgotten_in(work)
     found: list[Spot] = []
     for name, node in run.nodes.items():
         row = rows.get(name)
         at = work_of(row) if row is not None else None
-        reason = reason_of_step(Standing(node, at, run.is_open, now, is_undo=name.startswith(UNDO)))
+        reason = reason_of_step(
+            Standing(node, at, run.is_open, now, is_undo=name.startswith(UNDO), is_forgotten=name in forgotten)
+        )
         if reason is not None:
             found.append(Spot(name, reason, node, row))
     return found

@@ -24,7 +24,7 @@ from squidie.views.headline import Glance, headline
 from squidie.views.listing import SHORT
 from squidie.views.reasons import Reason, reason_of_run
 from squidie.views.states import State, state_of_end
-from squidie.views.steps import Scene, StepView, error_of, steps_of
+from squidie.views.steps import Scene, StepView, error_of, forgotten_in, steps_of
 from squidie.views.told import account_of
 from squidie.workflow.spec import UNDO, Spec
 
@@ -196,5 +196,17 @@ def _read(journal: Journal, connection: Connection, run_id: UUID) -> _Reading:
     work = {row.step: row for row in open_rows if row.kind != OpenKind.TIMER}
     timers = tuple(TimerView(name=row.step, due_at=row.due_at) for row in open_rows if row.kind == OpenKind.TIMER)
     run = fold((row.at, row.fact) for row in rows)
-    scene = Scene(Spec.from_json(head.spec), run, rows, work, account_of(rows), head.ended_at, head.now)
+    held = [row.step for row in open_rows if row.claimed]
+    usual = listing.usual(journal, connection, head.definition, held) if held else {}
+    scene = Scene(
+        Spec.from_json(head.spec),
+        run,
+        rows,
+        work,
+        account_of(rows),
+        head.ended_at,
+        head.now,
+        usual,
+        forgotten_in(open_rows),
+    )
     return _Reading(head, rows[0].fact, scene, timers)
