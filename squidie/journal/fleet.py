@@ -35,7 +35,8 @@ FORGET = "delete from {s}.workers where seen_at < {s}.clock() - interval '30 day
 
 WORKERS = """
 select w.owner, w.host, w.pid, w.role, w.queues, w.actions, w.version, w.code_version, w.delivery, w.slots,
-    w.started_at, w.seen_at, w.left_at, w.bell_ok_at, w.bell_failed_at, coalesce(h.claims, 0) as claims, coalesce(h.turns, 0) as turns,
+    w.started_at, w.seen_at, w.left_at, w.bell_ok_at, w.bell_failed_at,
+    coalesce(h.claims, 0) as claims, coalesce(h.turns, 0) as turns,
     count(*) filter (where w.left_at is null and w.seen_at >= {s}.clock() - make_interval(secs => :alive_for))
         over (partition by w.host, split_part(w.owner, ':', 3)) as trees
 from {s}.workers w left join (

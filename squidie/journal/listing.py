@@ -86,7 +86,8 @@ with alive as materialized (
     from {s}.attempts a where run_id = any(:runs)
 )
 select run_id, kind, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at,
-    lease_until, {s}.clock() as now, claim_id is null and not attended as unattended, free and attended and not known as unserved,
+    lease_until, {s}.clock() as now, claim_id is null and not attended as unattended,
+    free and attended and not known as unserved,
     free and attended and known and not served as elsewhere, limit_key, rate_key,
     free and exists (select from {s}.queues q where q.queue = a.queue) as paused,
     limit_key <> '' and claim_id is null and coalesce((select coalesce(l.set_n, l.n) from {s}.limits l
@@ -107,9 +108,10 @@ from open a order by run_id, step, attempt
 """
 """The open work and timers of some runs, without what only a holder may know.
 
-Why it is not claimed though it is due: nobody serves its queue, of a timer nobody is alive (`unattended`), nobody anywhere has its callable
-(`unserved`), others have it (`elsewhere`), its queue is `paused`, its limit `full`, its rate `spent`, the bells of all
-who serve it fail since `unrung_since`, or it was passed over although somebody is `idle`.
+Why it is not claimed though it is due: nobody serves its queue, or of a timer: nobody is alive (`unattended`); nobody
+anywhere has its callable (`unserved`), or only others have it (`elsewhere`); its queue is `paused`, its limit `full`,
+its rate `spent`; the bells of all who serve it fail since `unrung_since`; it was passed over although somebody is
+`idle`.
 """
 
 USUAL = """

@@ -78,7 +78,8 @@ _STATES = {
     Reason.WAITING_SIGNAL: State.WAITING,
     Reason.WAITING_TIMER: State.WAITING,
 }
-_RANK = {reason: rank for rank, reason in enumerate(Reason)}
+RANK = {reason: rank for rank, reason in enumerate(Reason)}
+"""The most pressing is the lowest."""
 
 
 class Work(NamedTuple):
@@ -139,7 +140,7 @@ def reason_of_run(undo: Undo | None, reasons: Iterable[Reason | None]) -> Reason
     found = {reason for reason in reasons if reason is not None}
     if undo is not None:
         found.add(Reason.DRAINING if undo.order is None else Reason.COMPENSATING)
-    return min(found, key=_RANK.__getitem__, default=Reason.ANOMALY)
+    return min(found, key=RANK.__getitem__, default=Reason.ANOMALY)
 
 
 def _not_reached(standing: Standing) -> bool:

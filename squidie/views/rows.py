@@ -121,12 +121,12 @@ def _told(look: Look, now: datetime) -> tuple[State, str]:
         return state_of_end(RunStatus(look.head.status), compensation), _end(look.ending)
     if look.run is None or isinstance(look.run, HistoryError):
         return State.STALLED, "its history cannot be read"
-    spots = _spots(look.run, look.work, now)
+    spots = spots_of(look.run, look.work, now)
     reason = reason_of_run(look.run.undo, (spot.reason for spot in spots))
     return reason.state, _here(look.run, reason, spots, now)
 
 
-def _spots(run: Run, work: Sequence[Any], now: datetime) -> list[Spot]:
+def spots_of(run: Run, work: Sequence[Any], now: datetime) -> list[Spot]:
     """Where each open step stands."""
     rows = {row.step: row for row in work if row.kind != OpenKind.TIMER}
     forgotten = forgotten_in(work)

@@ -108,7 +108,12 @@ class _Reading(NamedTuple):
 def inspect_run(journal: Journal, run_id: UUID) -> RunSnapshot:
     """The run as it stands now. Raises `RunNotFound`."""
     with listing.snapshot(journal) as connection:
-        reading = _read(journal, connection, run_id)
+        return snapshot_in(journal, connection, run_id)
+
+
+def snapshot_in(journal: Journal, connection: Connection, run_id: UUID) -> RunSnapshot:
+    """The same within a look that goes on. Raises `RunNotFound`."""
+    reading = _read(journal, connection, run_id)
     head, scene, timers = reading.head, reading.scene, reading.timers
     run, rows, steps = scene.run, scene.rows, steps_of(scene)
     reason = reason_of_run(run.undo, (step.reason for step in steps)) if run.is_open else None

@@ -11,7 +11,7 @@ from squidie import Defer
 from squidie.history import facts as kinds_of_facts
 from squidie.journal.store import Journal
 from squidie.views.facts import facts_of
-from squidie.views.reasons import _RANK, _STATES, RULES, Reason
+from squidie.views.reasons import _STATES, RANK, RULES, Reason
 from squidie.views.snapshot import result_of
 from squidie.views.states import State
 from squidie.views.tellings import TELLINGS
@@ -616,7 +616,7 @@ def test_every_reason_has_a_state_a_sentence_and_a_rule():
     from squidie.views.sentences import SENTENCES
     from squidie.views.whereabouts import _WORDS
 
-    assert set(_STATES) == set(_RANK) == set(Reason)
+    assert set(_STATES) == set(RANK) == set(Reason)
     assert set(SENTENCES) | set(_WHOLE) == set(Reason)
     assert set(_WORDS) == set(OPEN) == set(SENTENCES)
     assert {found for _, found in RULES if isinstance(found, Reason)} == set(SENTENCES)
