@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from squidie.views.explain import Blocker, Explanation
     from squidie.views.stuck import StuckRuns
 
+NO_AGE = "0s"
 _SKIPPED = ("error", "since")
 
 
@@ -24,7 +25,7 @@ _SKIPPED = ("error", "since")
 @click.option("--step", metavar="NAME", help="This step of the run, begun or not.")
 @click.option("--stuck", is_flag=True, help="What all runs wait for that do not go on by themselves, rolled up.")
 @click.option("--all", "everything", is_flag=True, help="With --stuck: those as well that go on by themselves.")
-@click.option("--older-than", metavar="AGE", default="0s", help="With --stuck: only what has stood for so long.")
+@click.option("--older-than", metavar="AGE", default=NO_AGE, help="With --stuck: only what has stood for so long.")
 @read_command
 def explain(
     reading: Reading, terms: tuple[str, ...], *, step: str | None, stuck: bool, everything: bool, older_than: str
@@ -43,7 +44,7 @@ def explain(
         if reading.as_json:
             reading.document("squidie.explanations/1", found)
         else:
-            _print_stuck(reading.screen, found)
+            _print_stuck(reading.screen, found, is_aged=older_than != NO_AGE)
         return
     if len(terms) != 1:
         raise InvalidArgument("ID", "name one run, or ask for --stuck")
@@ -58,12 +59,10 @@ def _print_one(screen: Screen, told: Explanation) -> None:
     head = f"[bold]{escape(told.workflow)} {told.short_id}[/]  {screen.badge(told.state)}"
     screen.print(head, escape(told.headline))
     for number, blocker in enumerate(told.blockers, 1):
-        if len(told.blockers) > 1:
-            screen.print("", f"{number}. {escape(blocker.headline)}")
-        else:
-            screen.print("")
+        screen.print("", *([f"{number}. {escape(blocker.headline)}"] if number > 1 else []))
         _print_blocker(screen, blocker, told.at)
     if not told.blockers:
+        screen.print("")
         _print_evidence(screen, told.evidence, told.at)
 
 
@@ -111,12 +110,13 @@ def _plain(value: Any, now: datetime) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _print_stuck(screen: Screen, found: StuckRuns) -> None:
-    if not found.groups:
-        screen.print(f"Nothing is stuck: {found.open:,} open runs go on by themselves.")
-        return
+def _print_stuck(screen: Screen, found: StuckRuns, *, is_aged: bool) -> None:
     from squidie.views.listing import short_ids
+    from squidie.views.words import many
 
+    if not found.groups:
+        screen.print(f"No run is stuck{' for that long' if is_aged else ''}; {many(found.open, 'run')} open.")
+        return
     for group in found.groups:
         tails = short_ids(group.examples)
         screen.print(f"{screen.badge(group.code.state)}  {escape(group.headline)}")
