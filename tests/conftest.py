@@ -7,12 +7,15 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, inspect
 
 from squidie.testing import Services
 
 QUICK = {"fsync": "off", "full_page_writes": "off"}  # processes are killed here, power is not cut
 os.environ.setdefault("SQUIDIE_ACCEPT", ",".join(QUICK))  # workers of Squidie's own would not start on it
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # by what holds, never by how fast a busy machine draws examples
 SCHEMA = "squidie"
 NUMBERS = cycle(range(1, 16))
 

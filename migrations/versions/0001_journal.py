@@ -266,7 +266,8 @@ create table workers (
     started_at timestamptz not null,
     seen_at timestamptz not null,
     left_at timestamptz,  -- it has stopped in good order; the row stays a while, to say who served a queue last
-    bell_ok_at timestamptz
+    bell_ok_at timestamptz,
+    bell_failed_at timestamptz  -- since when its bells fail; null while they do not
 );
 create index workers_seen on workers (seen_at) where left_at is null;
 """

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from squidie.cli.render import stamp
-from squidie.views.states import Reason, State
+from squidie.views.reasons import Reason
+from squidie.views.states import State
 from squidie.views.words import first_line, many, moment, span, until, who
 
 if TYPE_CHECKING:
@@ -132,6 +133,10 @@ def _retrying(step: StepView, now: datetime) -> str:
     return f"{until(step.due_at, now)}: {first_line(step.error)}" if step.due_at else ""
 
 
+def _unattended(step: StepView, _now: datetime) -> str:
+    return f"no worker serves {step.queue}" if step.waits is None else "no worker is alive"
+
+
 def _queued(step: StepView, now: datetime) -> str:
     return f"due on {step.queue} for {span(now - step.due_at)}" if step.due_at else ""
 
@@ -143,6 +148,11 @@ OPEN: Mapping[Reason, Callable[[StepView, datetime], str]] = {
     Reason.NEEDS_APPROVAL: _asked,
     Reason.NEEDS_RESUME: _asked,
     Reason.VERSION_MISMATCH: lambda step, _now: f"no worker serves {step.action}",
+    Reason.NO_CONSUMER: _unattended,
+    Reason.MISSING_CALLABLE: lambda step, _now: f"workers on {step.queue} lack {step.action}",
+    Reason.BROKER_UNREACHABLE: lambda step, _now: f"due on {step.queue}, and bells fail",
+    Reason.LATE_PICKUP: lambda step, _now: f"due on {step.queue}, and a worker is idle",
+    Reason.RUNNING_LONG: lambda step, _now: f"on {step.owner}, longer than usual",
     Reason.LEASE_EXPIRED: lambda step, _now: f"lost by {step.owner}",
     Reason.RUNNING: lambda step, _now: f"on {step.owner}",
     Reason.QUEUE_PAUSED: lambda step, _now: f"queue {step.queue} is paused",

@@ -49,8 +49,9 @@ class Presence:
         self._has_served = bool(queues)
         rung_at = getattr(self._parts.delivery, "ok_at", None)
         silence = None if rung_at is None else time.monotonic() - rung_at
+        now = {"queues": list(queues), "silence": silence, "is_mute": not self._parts.delivery.reachable}
         with self._parts.journal.transaction() as connection:
-            fleet.seen(self._parts.journal, connection, {**self._about, "queues": list(queues), "silence": silence})
+            fleet.seen(self._parts.journal, connection, {**self._about, **now})
             if not self._is_known:
                 fleet.forget(self._parts.journal, connection)
                 limits.forget(self._parts.journal, connection)

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 SEEN = """
 insert into {s}.workers as w (owner, host, pid, role, queues, actions, version, code_version, delivery, slots,
-    started_at, seen_at, bell_ok_at)
+    started_at, seen_at, bell_ok_at, bell_failed_at)
 values (:owner, :host, :pid, :role, :queues, :actions, :version, :code_version, :delivery, :slots,
-    {s}.clock(), {s}.clock(), {s}.clock() - make_interval(secs => :silence))
+    {s}.clock(), {s}.clock(), {s}.clock() - make_interval(secs => :silence),
+    case when cast(:is_mute as boolean) then {s}.clock() end)
 on conflict (owner) do update set queues = excluded.queues, actions = excluded.actions, seen_at = excluded.seen_at,
-    slots = excluded.slots, left_at = null, bell_ok_at = coalesce(excluded.bell_ok_at, w.bell_ok_at)
+    slots = excluded.slots, left_at = null, bell_ok_at = coalesce(excluded.bell_ok_at, w.bell_ok_at),
+    bell_failed_at = case when excluded.bell_failed_at is not null
+        then coalesce(w.bell_failed_at, excluded.bell_failed_at) end
 """
 """A worker says that it is there."""
 
@@ -32,7 +35,8 @@ FORGET = "delete from {s}.workers where seen_at < {s}.clock() - interval '30 day
 
 WORKERS = """
 select w.owner, w.host, w.pid, w.role, w.queues, w.actions, w.version, w.code_version, w.delivery, w.slots,
-    w.started_at, w.seen_at, w.left_at, w.bell_ok_at, coalesce(h.claims, 0) as claims, coalesce(h.turns, 0) as turns,
+    w.started_at, w.seen_at, w.left_at, w.bell_ok_at, w.bell_failed_at,
+    coalesce(h.claims, 0) as claims, coalesce(h.turns, 0) as turns,
     count(*) filter (where w.left_at is null and w.seen_at >= {s}.clock() - make_interval(secs => :alive_for))
         over (partition by w.host, split_part(w.owner, ':', 3)) as trees
 from {s}.workers w left join (

@@ -26,6 +26,9 @@ _END = text("rollback")
 ALIVE_FOR = 60.0
 """Seconds after which a worker that has not been seen counts as gone: twelve sweeps of the default length."""
 
+LATE = 10.0
+"""Seconds for which something may be due before it was passed over: two sweeps of the default length."""
+
 _HEAD = (
     "r.run_id, r.rev, r.status, r.workflow, r.definition, r.trigger, r.queue, r.priority, r.key, r.attributes, "
     "r.started_at, r.updated_at, r.ended_at"
@@ -72,29 +75,58 @@ where run_id = :run_id and (kind in ('attempt_completed', 'pause_resolved', 'eve
 """The facts that hold what some steps of a run brought; those of a fork may have been carried over."""
 
 OPEN = """
-with alive as (
-    select queues, actions from {s}.workers
+with alive as materialized (
+    select owner, queues, actions, slots, bell_failed_at from {s}.workers
     where role = 'worker' and left_at is null and seen_at >= {s}.clock() - make_interval(secs => :alive_for)
+), open as (
+    select a.*, kind <> 'timer' and claim_id is null as free,
+        exists (select from alive where a.kind = 'timer' or queue = any(queues)) as attended,
+        exists (select from alive where action = any(actions)) as known,
+        exists (select from alive where queue = any(queues) and action = any(actions)) as served
+    from {s}.attempts a where run_id = any(:runs)
 )
 select run_id, kind, step, attempt, action, queue, due_at, lost, claim_id is not null as claimed, owner, claimed_at,
-    lease_until, {s}.clock() as now, kind <> 'timer' and claim_id is null
-    and exists (select from alive where queue = any(queues))
-    and not exists (select from alive where action = any(actions)) as unserved, limit_key, rate_key,
-    kind <> 'timer' and claim_id is null and exists (select from {s}.queues q where q.queue = a.queue) as paused,
+    lease_until, {s}.clock() as now, claim_id is null and not attended as unattended,
+    free and attended and not known as unserved,
+    free and attended and known and not served as elsewhere, limit_key, rate_key,
+    free and exists (select from {s}.queues q where q.queue = a.queue) as paused,
     limit_key <> '' and claim_id is null and coalesce((select coalesce(l.set_n, l.n) from {s}.limits l
         where l.key = split_part(a.limit_key, ':', 1)) <= (select count(*) from {s}.attempts b
         where b.limit_key = a.limit_key and b.claim_id is not null and b.lease_until > {s}.clock()), false) as full,
     rate_key <> '' and claim_id is null and coalesce((select coalesce(m.set_n, m.n) = 0 or least(
             coalesce(m.set_burst, m.burst), l.tokens + greatest(extract(epoch from {s}.clock() - l.taken_at), 0)
                 * coalesce(m.set_n, m.n) / coalesce(m.set_per, m.per)) < 1 - 1e-9
-        from {s}.limits l join {s}.limits m on m.key = l.name where l.key = a.rate_key), false) as spent
-from {s}.attempts a where run_id = any(:runs) order by run_id, step, attempt
+        from {s}.limits l join {s}.limits m on m.key = l.name where l.key = a.rate_key), false) as spent,
+    case when free then (select min(bell_failed_at) from alive w where a.queue = any(w.queues)
+        having bool_and(bell_failed_at is not null)) end as unrung_since,
+    case when free and served and due_at < {s}.clock() - make_interval(secs => :late) then exists (
+        select from alive w where a.queue = any(w.queues) and a.action = any(w.actions) and w.slots > (
+            select count(distinct (b.owner, b.claimed_at)) from {s}.attempts b where b.claim_id is not null
+                and split_part(b.owner, ':', 1) = split_part(w.owner, ':', 1)
+                and split_part(b.owner, ':', 3) = split_part(w.owner, ':', 3))) else false end as idle
+from open a order by run_id, step, attempt
 """
 """The open work and timers of some runs, without what only a holder may know.
 
-`unserved`: its queue has living workers, and none anywhere has its callable. `paused`, `full` and `spent` say why it is
-not claimed though it is due: its queue is paused, its limit has no slot, its rate no token.
+Why it is not claimed though it is due: nobody serves its queue, or of a timer: nobody is alive (`unattended`); nobody
+anywhere has its callable (`unserved`), or only others have it (`elsewhere`); its queue is `paused`, its limit `full`,
+its rate `spent`; the bells of all who serve it fail since `unrung_since`; it was passed over although somebody is
+`idle`.
 """
+
+USUAL = """
+select step, percentile_cont(0.95) within group (order by seconds)::float8 as seconds from (
+    select f.body->>'step' as step,
+        extract(epoch from f.at - (f.body->'claim'->>'claimed_at')::timestamptz) as seconds
+    from (
+        select run_id from (
+            select run_id, definition, ended_at from {s}.runs order by started_at desc, run_id desc limit 2000
+        ) newest where definition = :definition and ended_at is not null limit 100
+    ) r join {s}.facts f on f.run_id = r.run_id
+    where f.kind = 'attempt_completed' and f.body->>'step' = any(:steps)
+) known group by step having count(*) >= 20
+"""
+"""How long steps take, in nineteen cases of twenty, of the last hundred runs of a graph; where twenty are known."""
 
 ENDINGS = """
 select f.run_id, f.kind, f.body->>'step' as step,
@@ -189,7 +221,13 @@ def open_work(
     """The open attempts and timers of these runs."""
     if not runs:
         return ()
-    return connection.execute(journal.sql(OPEN), {"runs": Uuids(runs), "alive_for": alive_for}).all()
+    return connection.execute(journal.sql(OPEN), {"runs": Uuids(runs), "alive_for": alive_for, "late": LATE}).all()
+
+
+def usual(journal: Journal, connection: Connection, definition: str, steps: Collection[str]) -> dict[str, float]:
+    """Seconds that these steps of a graph take from claim to outcome, at most in nineteen cases of twenty."""
+    found = connection.execute(journal.sql(USUAL), {"definition": definition, "steps": Texts(steps)})
+    return {row.step: row.seconds for row in found}
 
 
 def endings(journal: Journal, connection: Connection, runs: Collection[UUID]) -> dict[UUID, Any]:

@@ -231,6 +231,7 @@ workers = Table(
     Column("seen_at", TIME, nullable=False),
     Column("left_at", TIME),
     Column("bell_ok_at", TIME),
+    Column("bell_failed_at", TIME),
 )
 
 CHECKS: dict[str, str] = {}

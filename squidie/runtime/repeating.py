@@ -11,6 +11,7 @@ from squidie.engine.asking import audited, persist
 from squidie.engine.replaying import Preview, fork_of, preview, replay_of, source_of
 from squidie.engine.requests import Who, as_uuid
 from squidie.engine.start import begin
+from squidie.runtime.explaining import Explaining
 from squidie.runtime.letters import DeadLetters
 from squidie.runtime.steering import Steering
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from squidie.runtime.run import Run
 
 
-class Repeating(Steering):
+class Repeating(Steering, Explaining):
     """Run something again, with the safety gate in between."""
 
     @property

@@ -40,12 +40,7 @@ class Seeing(Door):
 
     def list_runs(self, **query: Any) -> RunPage:
         """Runs, newest first, in pages: see `squidie.views.listing.list_runs` for what may be asked."""
-        within = self._policy.within
-        if within is not None:
-            if query.get("partition") not in (None, within):
-                raise InvalidArgument("partition", "is another one than this handle's")
-            query["partition"] = within
-        return list_runs(self._parts.journal, **query)
+        return list_runs(self._parts.journal, **self._narrowed(query))
 
     def queues(self) -> tuple[QueueView, ...]:
         """What is open on each queue, counted now, in all and by partition; who serves it, and what nobody serves.
@@ -75,6 +70,15 @@ class Seeing(Door):
         """The database's clock: the only one."""
         with self._parts.journal.reading() as connection:
             return attempts.clock(self._parts.journal, connection)
+
+    def _narrowed(self, query: dict[str, Any]) -> dict[str, Any]:
+        """A query as this handle may ask it."""
+        within = self._policy.within
+        if within is None:
+            return query
+        if query.get("partition") not in (None, within):
+            raise InvalidArgument("partition", "is another one than this handle's")
+        return {**query, "partition": within}
 
     def _seen(self, run_id: UUID | str) -> UUID:
         """The run's id, if this handle sees it; the host's policy is about acting, not about looking."""

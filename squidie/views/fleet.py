@@ -29,7 +29,8 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
 
     `state` is `alive`, `lost` (not seen for a minute, since `seen_at`) or `left` (stopped in good order at `left_at`).
     `version` is Squidie's own, `code_version` what the application calls its code. `claims` are the attempts it holds;
-    of its `slots` so many are `busy`, where both can be told. `boot` names the tree among those of its host.
+    of its `slots` so many are `busy`, where both can be told. Its bells fail since `bell_failed_at`, if they do. `boot`
+    names the tree among those of its host.
     """
 
     owner: str
@@ -50,6 +51,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     seen_at: datetime
     left_at: datetime | None
     bell_ok_at: datetime | None
+    bell_failed_at: datetime | None = None
 
     @property
     def alive(self) -> bool:
@@ -154,6 +156,13 @@ def _matters(worker: WorkerView, now: datetime) -> bool:
     return worker.alive or (worker.left_at is None and worker.seen_at >= now - LOST_FOR)
 
 
+def workers_in(
+    journal: Journal, connection: Connection, now: datetime, alive_for: float = ALIVE_FOR
+) -> tuple[WorkerView, ...]:
+    """Every worker of the last month, within a look that goes on."""
+    return _workers(journal, connection, now, alive_for)
+
+
 def _workers(journal: Journal, connection: Connection, now: datetime, alive_for: float) -> tuple[WorkerView, ...]:
     seen_after = now - timedelta(seconds=alive_for)
     return tuple(_worker(row, seen_after) for row in rows.workers(journal, connection, alive_for=alive_for))
@@ -181,6 +190,7 @@ def _worker(row: Any, seen_after: datetime) -> WorkerView:
         seen_at=row.seen_at,
         left_at=row.left_at,
         bell_ok_at=row.bell_ok_at,
+        bell_failed_at=row.bell_failed_at,
     )
 
 

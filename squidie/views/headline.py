@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from squidie.history.bodies import Cause, Undoing
+from squidie.views.reasons import Reason
 from squidie.views.sentences import SENTENCES
-from squidie.views.states import Reason, State
+from squidie.views.states import State
 from squidie.views.words import first_line, many, moment, span
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from squidie.errors import InvalidArgument, RunNotFound
 from squidie.history.chain import EPOCH, microseconds
 from squidie.history.lifecycle import RunStatus, is_terminal
 from squidie.journal import attempts, listing
-from squidie.views.rows import RunRow, looks_of, row_of
+from squidie.views.rows import Look, RunRow, looks_of, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,7 +55,19 @@ def list_runs(
     `open` keeps the runs that have not ended, or those that have; `since` is about when a run ended, or started if it
     has not. `after` is the `next` of the page before. Raises `InvalidArgument` naming what is wrong.
     """
-    where = _where(workflow=workflow, partition=partition, status=status, open_=open, since=since)
+    asked = {"workflow": workflow, "partition": partition, "status": status, "open": open, "since": since}
+    looks, cursor, now = looks_at(journal, **asked, limit=limit, after=after)
+    tails = short_ids([look.head.run_id for look in looks])
+    rows = tuple(row_of(look, tails[look.head.run_id], now) for look in looks)
+    return RunPage(rows, cursor, now)
+
+
+def looks_at(
+    journal: Journal, *, limit: int, after: str | None = None, **query: Any
+) -> tuple[list[Look], str | None, datetime]:
+    """What such a page is made from, the cursor of the next, and the database's time. Raises as `list_runs` does."""
+    asked = {name: query.get(name) for name in ("workflow", "partition", "status", "since")}
+    where = _where(**asked, open_=query.get("open"))
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST:
         raise InvalidArgument("limit", f"is a whole number from 1 to {MOST}")
     if after is not None:
@@ -65,9 +77,7 @@ def list_runs(
         shown = heads[:limit]
         looks = looks_of(journal, connection, shown)
         now = attempts.clock(journal, connection)
-    tails = short_ids([head.run_id for head in shown])
-    rows = tuple(row_of(look, tails[look.head.run_id], now) for look in looks)
-    return RunPage(rows, _cursor(shown[-1]) if len(heads) > limit else None, now)
+    return looks, _cursor(shown[-1]) if len(heads) > limit else None, now
 
 
 def find_run(journal: Journal, text: str) -> UUID:

@@ -13,8 +13,9 @@ from squidie.history.bodies import OpenKind, Undoing
 from squidie.history.lifecycle import RunStatus, is_terminal
 from squidie.history.run import NodeStatus
 from squidie.journal import heads, listing
-from squidie.views.states import Reason, Standing, State, reason_of_run, reason_of_step, state_of_end
-from squidie.views.steps import work_of
+from squidie.views.reasons import Reason, Standing, reason_of_run, reason_of_step
+from squidie.views.states import State, state_of_end
+from squidie.views.steps import forgotten_in, work_of
 from squidie.views.whereabouts import Spot, whereabouts
 from squidie.workflow.spec import UNDO
 
@@ -120,19 +121,22 @@ def _told(look: Look, now: datetime) -> tuple[State, str]:
         return state_of_end(RunStatus(look.head.status), compensation), _end(look.ending)
     if look.run is None or isinstance(look.run, HistoryError):
         return State.STALLED, "its history cannot be read"
-    spots = _spots(look.run, look.work, now)
+    spots = spots_of(look.run, look.work, now)
     reason = reason_of_run(look.run.undo, (spot.reason for spot in spots))
     return reason.state, _here(look.run, reason, spots, now)
 
 
-def _spots(run: Run, work: Sequence[Any], now: datetime) -> list[Spot]:
+def spots_of(run: Run, work: Sequence[Any], now: datetime) -> list[Spot]:
     """Where each open step stands."""
     rows = {row.step: row for row in work if row.kind != OpenKind.TIMER}
+    forgotten = forgotten_in(work)
     found: list[Spot] = []
     for name, node in run.nodes.items():
         row = rows.get(name)
         at = work_of(row) if row is not None else None
-        reason = reason_of_step(Standing(node, at, run.is_open, now, is_undo=name.startswith(UNDO)))
+        reason = reason_of_step(
+            Standing(node, at, run.is_open, now, is_undo=name.startswith(UNDO), is_forgotten=name in forgotten)
+        )
         if reason is not None:
             found.append(Spot(name, reason, node, row))
     return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from squidie.views.states import Reason
+from squidie.views.reasons import Reason
 from squidie.views.words import first_line, many, moment, span, until
 from squidie.workflow.spec import UNDO
 
@@ -57,6 +58,42 @@ def _due(waits: WaitView, now: datetime) -> str:
     return f"due {until(waits.due_at, now)} (then {waits.then})" if waits.then else f"due {until(waits.due_at, now)}"
 
 
+def _for(step: StepView, now: datetime) -> str:
+    return f" for {span(now - step.due_at)}" if step.due_at else ""
+
+
+def _unattended(step: StepView, now: datetime) -> str:
+    if step.waits is not None:
+        return f"No worker is alive: {step.name} is over, and goes on as soon as one looks; nothing is lost."
+    return (
+        f"No worker serves queue {step.queue}: {step.name} has been due{_for(step, now)}; nothing is lost, "
+        "it starts as soon as one does."
+    )
+
+
+def _elsewhere(step: StepView, now: datetime) -> str:
+    return (
+        f"{step.name} has been due{_for(step, now)}: workers on queue {step.queue} lack {step.action}, others have it."
+    )
+
+
+def _unrung(step: StepView, now: datetime) -> str:
+    return f"{step.name} has been due{_for(step, now)}, and bells fail; a worker's own sweep finds it."
+
+
+def _passed_over(step: StepView, now: datetime) -> str:
+    return (
+        f"{step.name} has been due{_for(step, now)} though a worker on queue {step.queue} is idle; "
+        "the next sweep rings for it."
+    )
+
+
+def _long(step: StepView, now: datetime) -> str:
+    usual = f", usually {span(timedelta(seconds=step.usual))}" if step.usual is not None else ""
+    ends = f"; it times out {until(step.times_out_at, now)}" if step.times_out_at is not None else ""
+    return f"{_running(step, now).rstrip('.')}{usual}{ends}."
+
+
 def _mismatch(step: StepView, _now: datetime) -> str:
     return f"{step.name}: no worker here serves {step.action} (version_mismatch); it goes on when one does."
 
@@ -77,18 +114,18 @@ def _queued(step: StepView, now: datetime) -> str:
 
 
 def _paused(step: StepView, now: datetime) -> str:
-    age = f" for {span(now - step.due_at)}" if step.due_at else ""
-    return f"{step.name} has been due{age}, and queue {step.queue} is paused; it starts once the queue is resumed."
+    return (
+        f"{step.name} has been due{_for(step, now)}, and queue {step.queue} is paused; "
+        "it starts once the queue is resumed."
+    )
 
 
 def _full(step: StepView, now: datetime) -> str:
-    age = f" for {span(now - step.due_at)}" if step.due_at else ""
-    return f"{step.name} has been due{age}, and its limit is full; it starts when a slot is free."
+    return f"{step.name} has been due{_for(step, now)}, and its limit is full; it starts when a slot is free."
 
 
 def _spent(step: StepView, now: datetime) -> str:
-    age = f" for {span(now - step.due_at)}" if step.due_at else ""
-    return f"{step.name} has been due{age}, and its rate is used up; it starts at its next token."
+    return f"{step.name} has been due{_for(step, now)}, and its rate is used up; it starts at its next token."
 
 
 def _retrying(step: StepView, now: datetime) -> str:
@@ -127,7 +164,12 @@ SENTENCES: Mapping[Reason, Callable[[StepView, datetime], str]] = {
     Reason.COMPENSATION_STUCK: _stuck,
     Reason.NEEDS_APPROVAL: _needs_approval,
     Reason.NEEDS_RESUME: _needs_resume,
+    Reason.NO_CONSUMER: _unattended,
     Reason.VERSION_MISMATCH: _mismatch,
+    Reason.MISSING_CALLABLE: _elsewhere,
+    Reason.BROKER_UNREACHABLE: _unrung,
+    Reason.LATE_PICKUP: _passed_over,
+    Reason.RUNNING_LONG: _long,
     Reason.LEASE_EXPIRED: _expired,
     Reason.RUNNING: _running,
     Reason.QUEUE_PAUSED: _paused,

@@ -22,8 +22,9 @@ from squidie.views.deadlines import DeadlineView, deadline_of
 from squidie.views.endings import compensation_of, ending_of, result_of
 from squidie.views.headline import Glance, headline
 from squidie.views.listing import SHORT
-from squidie.views.states import Reason, State, reason_of_run, state_of_end
-from squidie.views.steps import Scene, StepView, error_of, steps_of
+from squidie.views.reasons import Reason, reason_of_run
+from squidie.views.states import State, state_of_end
+from squidie.views.steps import Scene, StepView, error_of, forgotten_in, steps_of
 from squidie.views.told import account_of
 from squidie.workflow.spec import UNDO, Spec
 
@@ -107,7 +108,12 @@ class _Reading(NamedTuple):
 def inspect_run(journal: Journal, run_id: UUID) -> RunSnapshot:
     """The run as it stands now. Raises `RunNotFound`."""
     with listing.snapshot(journal) as connection:
-        reading = _read(journal, connection, run_id)
+        return snapshot_in(journal, connection, run_id)
+
+
+def snapshot_in(journal: Journal, connection: Connection, run_id: UUID) -> RunSnapshot:
+    """The same within a look that goes on. Raises `RunNotFound`."""
+    reading = _read(journal, connection, run_id)
     head, scene, timers = reading.head, reading.scene, reading.timers
     run, rows, steps = scene.run, scene.rows, steps_of(scene)
     reason = reason_of_run(run.undo, (step.reason for step in steps)) if run.is_open else None
@@ -195,5 +201,17 @@ def _read(journal: Journal, connection: Connection, run_id: UUID) -> _Reading:
     work = {row.step: row for row in open_rows if row.kind != OpenKind.TIMER}
     timers = tuple(TimerView(name=row.step, due_at=row.due_at) for row in open_rows if row.kind == OpenKind.TIMER)
     run = fold((row.at, row.fact) for row in rows)
-    scene = Scene(Spec.from_json(head.spec), run, rows, work, account_of(rows), head.ended_at, head.now)
+    held = [row.step for row in open_rows if row.claimed]
+    usual = listing.usual(journal, connection, head.definition, held) if held else {}
+    scene = Scene(
+        Spec.from_json(head.spec),
+        run,
+        rows,
+        work,
+        account_of(rows),
+        head.ended_at,
+        head.now,
+        usual,
+        forgotten_in(open_rows),
+    )
     return _Reading(head, rows[0].fact, scene, timers)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from squidie.decide.course import DEADLINE
-from squidie.history.bodies import Decision
+from squidie.history.bodies import Decision, OpenKind
 from squidie.history.canonical import plain
 from squidie.history.run import GOOD, NodeStatus
 from squidie.journal.facts import output_in
-from squidie.views.deadlines import DeadlineView, deadline_of
-from squidie.views.states import Reason, Standing, State, Work, reason_of_step, state_of_step
+from squidie.views.deadlines import DeadlineStatus, DeadlineView, deadline_of
+from squidie.views.reasons import Reason, Standing, Work, reason_of_step, state_of_step
+from squidie.views.states import State
 from squidie.views.told import Told
 from squidie.workflow.spec import RUNS_CODE, UNDO
 from squidie.workflow.vocabulary import Lapse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from squidie.history.bodies import ErrorRecord
     from squidie.history.run import NodeRun, Run
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 _SETTLED = (*GOOD, NodeStatus.FAILED, NodeStatus.WITHDRAWN)
 GO_ON = ("requeue", "discard")
+
+NEARLY, FAR = 0.8, 3.0
+"""A step runs long past this share of its timeout, or at so many times its usual time."""
 
 
 class Effects(StrEnum):
@@ -81,7 +86,8 @@ class StepView(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is that of its node, or `compensation` for one that undoes another. `claims` counts those made on its latest
     attempt; `undone` says where the step stands that undoes it. `tolerated`: it has failed, and the run went on;
-    `carried`: it ended in the run that this one was forked from.
+    `carried`: it ended in the run that this one was forked from. `usual` is how many seconds it takes at most in
+    nineteen runs of twenty, where that is known and it is running; `times_out_at` is when it would be stopped.
     """
 
     name: str
@@ -97,6 +103,8 @@ class StepView(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
     claimed_at: datetime | None = None
     lease_until: datetime | None = None
+    usual: float | None = None
+    times_out_at: datetime | None = None
     due_at: datetime | None = None
     waits: WaitView | None = None
     deadline: DeadlineView | None = None
@@ -123,13 +131,15 @@ class Scene(NamedTuple):
     account: Account
     ended_at: datetime | None
     now: datetime
+    usual: Mapping[str, float] = {}
+    forgotten: frozenset[str] = frozenset()
 
 
 def steps_of(scene: Scene) -> tuple[StepView, ...]:
     """The graph's nodes in the order of declaration, then the undos in the order in which they are made."""
     order = scene.run.undo.order or () if scene.run.undo is not None else ()
     begun = [f"{UNDO}{name}" for name in order if f"{UNDO}{name}" in scene.run.nodes]
-    undone = {name: state_of_step(_standing(scene, f"{UNDO}{name}")) for name in order}
+    undone = {name: state_of_step(_standing(scene, scene.spec.work[f"{UNDO}{name}"])) for name in order}
     nodes = [*scene.spec.nodes, *(scene.spec.work[name] for name in begun)]
     return tuple(_step(scene, node, undone.get(node.name)) for node in nodes)
 
@@ -145,12 +155,24 @@ def work_of(row: Any, *, turned_away: bool = False) -> Work:
 
     One that nobody can serve counts as such when it is due, or when a worker has already given it back for that.
     """
-    unserved = row.unserved and (turned_away or row.due_at <= row.now)
-    lease_until = row.lease_until if row.claimed else None
-    return Work(row.due_at, row.attempt, row.lost, lease_until, unserved, row.paused, row.full, row.spent)
+    return Work(
+        row.due_at,
+        row.attempt,
+        row.lost,
+        row.lease_until if row.claimed else None,
+        unattended=row.unattended,
+        unserved=row.unserved and (turned_away or row.due_at <= row.now),
+        elsewhere=row.elsewhere,
+        paused=row.paused,
+        full=row.full,
+        spent=row.spent,
+        unrung=row.unrung_since is not None,
+        idle=row.idle,
+    )
 
 
-def _standing(scene: Scene, name: str) -> Standing:
+def _standing(scene: Scene, node: Node) -> Standing:
+    name = node.name
     row, told = scene.work.get(name), scene.account.steps.get(name)
     undo = scene.run.nodes.get(f"{UNDO}{name}")
     return Standing(
@@ -160,11 +182,32 @@ def _standing(scene: Scene, name: str) -> Standing:
         scene.now,
         is_undo=name.startswith(UNDO),
         undone=undo is not None and undo.status is NodeStatus.DONE,
+        is_forgotten=name in scene.forgotten,
+        is_long=row is not None and row.claimed and _is_long(scene, node, row),
+    )
+
+
+def forgotten_in(rows: Iterable[Any]) -> frozenset[str]:
+    """The waits whose time has come while no worker is alive."""
+    return frozenset(
+        row.step for row in rows if row.kind == OpenKind.TIMER and row.unattended and row.due_at <= row.now
+    )
+
+
+def _is_long(scene: Scene, node: Node, row: Any) -> bool:
+    """Whether a claimed step has used most of its time, is near its deadline, or takes far longer than usual."""
+    age = (scene.now - row.claimed_at).total_seconds()
+    acts_at = scene.account.timers.get(f"{DEADLINE}{node.name}")
+    deadline = deadline_of(node.deadline, acts_at, scene.now)
+    return (
+        (node.timeout is not None and age > NEARLY * node.timeout)
+        or (deadline is not None and deadline.status is not DeadlineStatus.ON_TIME)
+        or age > FAR * scene.usual.get(node.name, inf)
     )
 
 
 def _step(scene: Scene, node: Node, undone: State | None) -> StepView:
-    standing, row = _standing(scene, node.name), scene.work.get(node.name)
+    standing, row = _standing(scene, node), scene.work.get(node.name)
     is_undo = node.name.startswith(UNDO)
     view = StepView(
         name=node.name,
@@ -181,7 +224,7 @@ def _step(scene: Scene, node: Node, undone: State | None) -> StepView:
     reached = standing.node
     if reached is None or reached.status is NodeStatus.SKIPPED:
         return view
-    return msgspec.structs.replace(view, **_history(scene, node, reached) | _holder(row, reached))
+    return msgspec.structs.replace(view, **_history(scene, node, reached) | _holder(scene, node, row, reached))
 
 
 def _effects(node: Node) -> Effects | None:
@@ -215,11 +258,14 @@ def _history(scene: Scene, node: Node, reached: NodeRun) -> dict[str, Any]:
     }
 
 
-def _holder(row: Any, reached: NodeRun) -> dict[str, Any]:
+def _holder(scene: Scene, node: Node, row: Any, reached: NodeRun) -> dict[str, Any]:
     """Its open row, if it has one."""
     if row is None:
         return {"claims": reached.claims}
     shown = {name: getattr(row, name) for name in ("due_at", "owner", "claimed_at", "lease_until")}
+    if row.claimed:
+        shown["usual"] = scene.usual.get(node.name)
+        shown["times_out_at"] = row.claimed_at + timedelta(seconds=node.timeout) if node.timeout else None
     return {"claims": reached.claims + bool(row.claimed), **shown}
 
 

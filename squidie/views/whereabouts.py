@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from squidie.views.states import Reason
+from squidie.views.reasons import Reason
 from squidie.views.words import first_line, many, moment
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ def _mismatch(spot: Spot, _now: datetime) -> str:
     return f"no worker serves {spot.row.action}"
 
 
+def _unattended(spot: Spot, _now: datetime) -> str:
+    return f"no worker serves {spot.row.queue}" if spot.row is not None else "no worker is alive"
+
+
 def _expired(spot: Spot, _now: datetime) -> str:
     return f"{spot.row.owner} stopped renewing"
 
@@ -99,6 +103,11 @@ _WORDS: Mapping[Reason, Callable[[Spot, datetime], str]] = {
     Reason.NEEDS_APPROVAL: _asks,
     Reason.NEEDS_RESUME: _halts,
     Reason.VERSION_MISMATCH: _mismatch,
+    Reason.NO_CONSUMER: _unattended,
+    Reason.MISSING_CALLABLE: lambda spot, _now: f"workers on {spot.row.queue} lack {spot.row.action}",
+    Reason.BROKER_UNREACHABLE: lambda spot, _now: f"due on {spot.row.queue}, and bells fail",
+    Reason.LATE_PICKUP: lambda spot, _now: f"due on {spot.row.queue}, and a worker is idle",
+    Reason.RUNNING_LONG: _running,
     Reason.LEASE_EXPIRED: _expired,
     Reason.RUNNING: _running,
     Reason.QUEUE_PAUSED: lambda spot, _now: f"queue {spot.row.queue} is paused",

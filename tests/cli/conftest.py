@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from squidie.cli import main
-from tests.support.fixtures import bells, clock, database_url, make, scratch, squidie
+from tests.support.fixtures import bells, clock, database_url, make, nobody, scratch, squidie, staffed
 
-__all__ = ["bells", "clock", "database_url", "make", "scratch", "squidie"]
+__all__ = ["bells", "clock", "database_url", "make", "nobody", "scratch", "squidie", "staffed"]
 
 ROOT = Path(__file__).parents[2]
 CONSOLE = "import sys; sys.argv[0] = 'squidie'; from squidie.cli import main; main(prog_name='squidie')"

@@ -11,6 +11,8 @@ from tests.support.flows import HOOKS
 from tests.support.lab import NOON, work_off
 from tests.support.standing_flows import STANDING, Asking, Halting, Late, Listening, Napping, Parked, Polling, Saga
 
+pytestmark = pytest.mark.usefixtures("staffed")
+
 
 @pytest.fixture
 def squidie(make, bells):

@@ -371,7 +371,7 @@ def test_what_an_operator_has_set_outlives_a_deploy(squidie, make):
 
 
 # ---------------------------------------------------------------- what people see
-def test_what_waits_for_a_slot_a_token_or_a_resume_is_shown_so(squidie, clock):
+def test_what_waits_for_a_slot_a_token_or_a_resume_is_shown_so(squidie, clock, staffed):
     """13.6: rows 13, 21 and 22; nobody is told that it starts when a worker is free."""
     clock(NOON)
     squidie.start_many(Narrow, [{}, {}])

@@ -11,8 +11,9 @@ from squidie import Defer
 from squidie.history import facts as kinds_of_facts
 from squidie.journal.store import Journal
 from squidie.views.facts import facts_of
+from squidie.views.reasons import _STATES, RANK, RULES, Reason
 from squidie.views.snapshot import result_of
-from squidie.views.states import _RANK, _STATES, RULES, Reason, State
+from squidie.views.states import State
 from squidie.views.tellings import TELLINGS
 from tests.support.flows import HOOKS, Chain, Single
 from tests.support.lab import AFTER_LEASE, NOON, change, claim, completion, failure, settle, work_off
@@ -36,6 +37,8 @@ from tests.support.standing_flows import (
 )
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+pytestmark = pytest.mark.usefixtures("staffed")
 
 
 @pytest.fixture
@@ -361,11 +364,11 @@ def worker(squidie, owner, queues, actions):
     change(squidie, insert, owner=owner, queues=queues, actions=actions)
 
 
-def test_a_step_that_no_living_worker_serves_is_stalled_and_says_so(squidie, clock):
+def test_a_step_that_no_living_worker_serves_is_stalled_and_says_so(squidie, clock, nobody):
     """4.9, 6.10, 13.3: `version_mismatch`; it goes on as soon as one does."""
     clock(NOON)
     run = squidie.start(Single)
-    assert run.snapshot().state is State.QUEUED
+    assert (run.snapshot().state, run.snapshot().reason) == ("stalled", "no_consumer")
     worker(squidie, "old:1:x", ["default"], ["other:thing"])
 
     assert (run.snapshot().state, run.snapshot().reason) == ("stalled", "version_mismatch")
@@ -377,7 +380,9 @@ def test_a_step_that_no_living_worker_serves_is_stalled_and_says_so(squidie, clo
     assert listed(squidie, run)[0] == "queued"
 
 
-def test_a_paused_run_resolves_when_the_next_callable_exists_and_explains_the_mismatch_until_then(squidie, clock):
+def test_a_paused_run_resolves_when_the_next_callable_exists_and_explains_the_mismatch_until_then(
+    squidie, clock, nobody
+):
     """6.10"""
     clock(NOON)
     run = begun(squidie, Asking)
@@ -390,15 +395,15 @@ def test_a_paused_run_resolves_when_the_next_callable_exists_and_explains_the_mi
     assert run.snapshot().state is State.COMPLETED
 
 
-def test_workers_of_other_queues_and_dead_ones_say_nothing(squidie, clock):
-    """13.3: a queue that nobody serves has no one who could lack a callable."""
+def test_workers_of_other_queues_and_dead_ones_serve_nothing(squidie, clock, nobody):
+    """13.3, 13.6: `no_consumer`; a queue that nobody serves has no one who could lack a callable."""
     clock(NOON)
     run = squidie.start(Single)
     worker(squidie, "far:1:x", ["elsewhere"], [])
     worker(squidie, "dead:1:x", ["default"], [])
     change(squidie, "update {s}.workers set seen_at = seen_at - interval '61 s' where owner = 'dead:1:x'")
 
-    assert listed(squidie, run)[0] == "queued"
+    assert listed(squidie, run) == ("stalled", "only · no worker serves default")
 
 
 # ---------------------------------------------------------------- deadlines
@@ -560,7 +565,7 @@ def test_a_damaged_run_is_listed_as_such_and_harms_no_other(squidie):
     assert rows[sound.id].state is State.PAUSED
 
 
-def test_timers_are_no_work_that_is_due(squidie, clock):
+def test_timers_are_no_work_that_is_due(nobody, squidie, clock):
     """13.3: a queue holds what workers claim."""
     from squidie.views.fleet import fleet
 
@@ -611,7 +616,7 @@ def test_every_reason_has_a_state_a_sentence_and_a_rule():
     from squidie.views.sentences import SENTENCES
     from squidie.views.whereabouts import _WORDS
 
-    assert set(_STATES) == set(_RANK) == set(Reason)
+    assert set(_STATES) == set(RANK) == set(Reason)
     assert set(SENTENCES) | set(_WHOLE) == set(Reason)
     assert set(_WORDS) == set(OPEN) == set(SENTENCES)
     assert {found for _, found in RULES if isinstance(found, Reason)} == set(SENTENCES)

@@ -22,6 +22,8 @@ from tests.support.lab import AFTER_LEASE, NOON, Recorder, change, claim, comple
 
 SECOND = timedelta(seconds=1)
 
+pytestmark = pytest.mark.usefixtures("staffed")
+
 
 @pytest.fixture
 def journal(squidie):
@@ -344,7 +346,7 @@ def test_facts_are_told_in_order(squidie, clock, journal):
     assert told[0].by == "maya"
 
 
-def test_the_fleet_shows_who_is_alive_and_what_is_due(squidie, clock, journal):
+def test_the_fleet_shows_who_is_alive_and_what_is_due(nobody, squidie, clock, journal):
     clock(NOON)
     for name, seen, queues in (("old:1:x", NOON - timedelta(seconds=61), ["default"]), ("new:2:x", NOON, ["other"])):
         insert = (

@@ -10,7 +10,7 @@ from squidie import Squidie, migrate
 from squidie.journal.tables import metadata
 from squidie.testing.clock import set_clock
 from tests.support import flows
-from tests.support.lab import Recorder
+from tests.support.lab import Recorder, staff
 
 SHAPE = """
 select (select count(*) from pg_class where relnamespace = to_regnamespace('squidie')),
@@ -103,6 +103,18 @@ def clock(squidie):
         set_clock(squidie.engine, when)
 
     return clock
+
+
+@pytest.fixture
+def nobody():
+    """For a test without any worker, among others that have one."""
+
+
+@pytest.fixture
+def staffed(request):
+    """A worker is alive that serves all queues, unless the test wants `nobody`."""
+    if "nobody" not in request.fixturenames:
+        staff(request.getfixturevalue("squidie"))
 
 
 @pytest.fixture

@@ -18,8 +18,10 @@ from sqlalchemy import text
 
 from squidie.decide.commands import Complete, Elapse, Expire, Release
 from squidie.decide.commands import Fail as FailCommand
+from squidie.engine import ids
 from squidie.engine import settle as settling
 from squidie.engine.claim import take
+from squidie.engine.presence import Presence
 from squidie.engine.transact import transact
 from squidie.history.facts import ErrorRecord, FailureCode, ReleaseReason
 from squidie.journal import attempts, claims, facts
@@ -53,6 +55,19 @@ def plan_without(squidie, setting):
         database = connection.execute(text("select current_database()")).scalar_one()
         connection.execute(text(f'alter database "{database}" set {setting} = off'))
     squidie._parts.journal.engine.dispose()
+
+
+def staff(squidie, *queues, **more):
+    """A worker is alive for good that serves these queues, or all; `more` is what else its row says."""
+    Presence(squidie._parts, "worker").refresh(queues or sorted(squidie.used_queues()))
+    given = {"owner": ids.owner(), "slots": None, **more}
+    said = ", ".join(f"{name} = :{name}" for name in given)
+    change(
+        squidie,
+        f"update {{s}}.workers set seen_at = seen_at + interval '1000 days', {said} where owner = :own",
+        own=ids.owner(),
+        **given,
+    )
 
 
 def completion(row, output="done"):
