@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.flows import Single
-from tests.support.lab import NOON, claim, query, work_off
+from tests.support.lab import NOON, claim, query, staff, work_off
 from tests.support.limited_flows import LIMITED, Narrow, Plain, Rated, Tenants
 
 HOUR = timedelta(hours=1)
@@ -71,6 +71,7 @@ def test_a_paused_queue_is_marked_with_who_paused_it_and_why(squidie, call, told
         "default    1      1h                             ⚠ paused, nobody\n"
     )
     assert shown.stderr == "⚠ default: paused by ada 1h ago: the bank is down\n"
+    staff(squidie)
     assert "queue default is paused" in told("ls")
     assert told("queues", "resume", "default") == "✓ queue default is resumed\n"
     assert "paused" not in call("queues").output
