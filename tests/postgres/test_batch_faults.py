@@ -1,0 +1,147 @@
+"""What turns, bells and batches add to what may go wrong (RELIABILITY 6.6), where Postgres alone can show it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from time import monotonic
+
+import pytest
+from sqlalchemy import event
+
+from squidie import Workflow, cron, pause, step
+from squidie.engine.sweep import child_died
+from squidie.errors import Unavailable
+from squidie.testing import eventually
+from tests.support.cron_flows import tell
+from tests.support.flows import HOOKS, Chain, Planned, Single, act
+from tests.support.lab import (
+    NOON,
+    at_once,
+    claim,
+    completion,
+    kinds,
+    no_deadlock,
+    query,
+    rows,
+    scalar,
+    settle,
+    waits_for_a_lock,
+    work_off,
+)
+
+MINUTE = timedelta(minutes=1)
+
+
+class Beside(Planned):
+    """A step beside a pause: nothing follows when it is over."""
+
+    work = step(act)
+    hold = pause()
+    flow = (work, hold)
+
+
+class Crowded(Workflow):
+    """Five windows a minute, none left out."""
+
+    triggers = tuple(cron(f"every{number}", "* * * * *", catchup="all") for number in range(5))
+    tell = step(tell)
+
+
+# ---------------------------------------------------------------- bells
+@pytest.mark.parametrize(("share", "takes"), [(60.0, 0.0), (1.0, 1.1)], ids=["in time", "beyond its share"])
+def test_what_became_due_while_every_slot_was_busy_needs_no_bell_of_its_own(make, bells, share, takes):
+    """G22: its bell has expired; the turn that ends looks once more, or rings where its share of time is used."""
+    squidie, mute = make(delivery=bells, settings={"turn_share": share}), make()
+    late = []
+
+    def busy(_):
+        late.append(mute.start(Chain))
+        until = monotonic() + takes
+        eventually(lambda: monotonic() >= until)
+        bells.rung.clear()
+
+    HOOKS["only"] = busy
+    squidie.start(Single)
+
+    report = squidie.turn(["default"])
+
+    if takes:
+        assert (report.claimed, report.left, bells.rung) == (1, True, ["default"])
+    else:
+        assert (report.claimed, report.left) == (4, False)
+
+
+def test_a_start_that_its_host_keeps_to_itself_is_taken_at_once_after_the_commit(squidie, bells):
+    """G17: not rung and not seen before; afterwards claimed first, though much else was claimed meanwhile."""
+    with squidie.engine.connect() as host:
+        run = squidie.start(Single, connection=host)
+        squidie.start_many(Single, [{} for _ in range(40)])
+        work_off(squidie)
+        squidie.start(Single)
+        bells.rung.clear()
+        assert run.id not in {row.run_id for row in query(squidie, "select run_id from {s}.attempts")}
+
+        host.commit()
+        eventually(lambda: bells.rung, why="nobody rang after the commit")
+
+    assert [row.run_id for row in claim(squidie)] == [run.id]
+
+
+def test_a_sibling_that_a_command_on_the_whole_run_hid_from_a_bell_is_rung_for_again(make, bells):
+    """G39: answered in that very instant the bell finds nothing; the next one comes with the commit."""
+    squidie = make(Beside, delivery=bells)
+    run = squidie.start(Beside)
+    bells.rung.clear()
+    with squidie.engine.begin() as host:
+        squidie.resume(run.id, connection=host)
+        assert claim(squidie) == []
+        assert bells.rung == []
+
+    eventually(lambda: bells.rung, why="nobody rang for the sibling")
+    assert bells.rung == ["default"]
+    assert sorted(row.step for row in claim(squidie, 2)) == ["work"]
+
+
+# ---------------------------------------------------------------- batches and deaths
+def test_a_parent_that_waited_behind_its_dead_childs_commit_finds_nothing_to_release(squidie):
+    """G40: Postgres was still serving that COMMIT when the child had died; its outcome counts, and no fact follows."""
+    run = squidie.start(Chain)
+    host, _, boot = squidie.owner.split(":")
+    (row,) = claim(squidie, owner=f"{host}:4242:{boot}")
+    with ThreadPoolExecutor(2) as pool:
+        releasing = []
+
+        def while_it_commits(_):
+            if not releasing:
+                releasing.append(pool.submit(child_died, squidie._parts, 4242))
+                waits_for_a_lock(squidie)
+
+        event.listen(squidie.engine, "commit", while_it_commits)
+        assert pool.submit(settle, squidie, completion(row)).result(20) is None
+        assert releasing[0].result(20) == 0
+
+    assert kinds(squidie, run) == ["run_started", "attempt_completed"]
+    assert [tuple(each) for each in rows(squidie)] == [("b", 1, False, 0)]
+
+
+def test_beats_and_sweepers_open_many_windows_in_any_order_without_a_deadlock(make, scratch, clock):
+    """G32: two beats and eight sweepers at the same moment, five hundred windows, one run each."""
+    squidie, others = make(Crowded), [make(Crowded) for _ in range(10)]
+    clock(NOON)
+    squidie.tick()
+    before = scalar(squidie, "select count(*) from {s}.runs")
+    clock(NOON + 100 * MINUTE)
+    for each in (squidie, *others):
+        each.engine.dispose()
+
+    with no_deadlock(squidie, scratch):
+        looks = [other.tick for other in others[:2]] + [other.sweep for other in others[2:]]
+        for _ in range(40):
+            found = at_once(*looks)
+            assert not [each for each in found if isinstance(each, Exception) and not isinstance(each, Unavailable)]
+        for other in others:
+            other.engine.dispose()
+
+    opened = scalar(squidie, "select count(*) from {s}.runs") - before
+    assert opened == 500
