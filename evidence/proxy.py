@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 CHUNK = 65536
 LOOK = 0.01
+COMMIT = b"COMMIT\0"
+"""As it is said; `BEGIN ISOLATION LEVEL READ COMMITTED` is something else."""
+
 AT_ONCE = struct.pack("ii", 1, 0)
 """SO_LINGER for zero seconds: closing sends a reset."""
 
@@ -95,7 +98,7 @@ class FaultProxy:
         """The same Redis, through this wire."""
         return make_url(url).set(host="127.0.0.1", port=self.port).render_as_string(hide_password=False)
 
-    def cut(self, when: When, at: bytes = b"COMMIT") -> None:
+    def cut(self, when: When, at: bytes = COMMIT) -> None:
         """Break the next connection that says this: before the server hears it, or after it has answered."""
         self._cut = (when, at)
 
