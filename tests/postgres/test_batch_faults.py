@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
 
 from squidie import Workflow, cron, pause, step
 from squidie.engine.sweep import child_died
@@ -145,3 +149,83 @@ def test_beats_and_sweepers_open_many_windows_in_any_order_without_a_deadlock(ma
 
     opened = scalar(squidie, "select count(*) from {s}.runs") - before
     assert opened == 500
+
+
+# ---------------------------------------------------------------- a crash of the database
+@pytest.fixture
+def crash(services, squidie):
+    """SIGKILL for one session, at which Postgres ends all of them and recovers from its log."""
+    if not services.owns_postgres:
+        pytest.skip("needs a server that may be crashed")
+    victims = [squidie.engine.connect()]
+
+    def crash():
+        (victim,) = victims
+        os.kill(victim.connection.driver_connection.info.backend_pid, signal.SIGKILL)
+        with suppress(DBAPIError):
+            victim.execute(text("select 1"))
+        victim.close()
+        squidie.engine.dispose()
+        eventually(lambda: _answers(squidie), why="Postgres did not recover")
+        victims[0] = squidie.engine.connect()
+
+    yield crash
+    victims[0].close()
+
+
+def _answers(squidie):
+    with suppress(DBAPIError):
+        return scalar(squidie, "select 1")
+    return None
+
+
+def standing(squidie):
+    return {row.claim_id for row in query(squidie, "select claim_id from {s}.attempts where claim_id is not null")}
+
+
+def test_claims_that_a_crash_erased_are_due_again_and_their_holder_is_refused(squidie, crash):
+    """G25: a batch of short steps is claimed without waiting for the disk; no fact, no loss, and it is counted."""
+    for _ in range(10):  # until Postgres has not been about to write its log anyway
+        runs = squidie.start_many(Single, [{} for _ in range(40)])
+        held_rows = claim(squidie, 40)
+        crash()
+        erased = [row for row in held_rows if row.lease.claim_id not in standing(squidie)]
+        if erased:
+            break
+        settle(squidie, *map(completion, held_rows))
+
+    assert {settle(squidie, completion(row, "late")).code for row in erased} == {"stale_claim"}
+    assert squidie.stats().erased == len(erased)
+    assert {row.lost for row in rows(squidie)} == {0}
+    again = claim(squidie, 40)
+    assert {settle(squidie, completion(row, "late")).code for row in erased} == {"stale_claim"}
+    for row in [*again, *(row for row in held_rows if row not in erased)]:
+        assert settle(squidie, completion(row)) is None
+    assert [kinds(squidie, run) for run in runs] == [["run_started", "attempt_completed", "run_completed"]] * 40
+
+
+def test_a_settle_that_waits_for_the_disk_takes_the_claims_before_it_along(squidie, crash):
+    """G26: what is in the log before a commit is on disk with it, so nothing is erased."""
+    squidie.start_many(Single, [{} for _ in range(40)])
+    first, *others = claim(squidie, 40)
+    settle(squidie, completion(first))
+    crash()
+
+    assert standing(squidie) == {row.lease.claim_id for row in others}
+    assert {settle(squidie, completion(row)) for row in others} == {None}
+
+
+def test_no_start_that_was_answered_is_lost_in_a_crash(make, crash):
+    """G27: on connections that claimed before without waiting for the disk; a thousand, one commit each."""
+    squidie = make()
+    squidie.start_many(Single, [{} for _ in range(40)])
+    held_rows = claim(squidie, 40)
+    started = [squidie.start(Chain).id for _ in range(1000)]
+    settled = settle(squidie, *map(completion, held_rows))
+    crash()
+    squidie.engine.dispose()
+
+    kept = {row.run_id for row in query(squidie, "select run_id from {s}.runs where status = 'running'")}
+    assert kept == set(started)
+    assert settled == [None] * 40
+    assert scalar(squidie, "select count(*) from {s}.runs where status = 'completed'") == 40

@@ -320,6 +320,7 @@ def test_a_claim_that_a_crash_erased_runs_again_and_its_holder_is_refused(squidi
     assert renew(squidie, row) == set()
     assert settle(squidie, completion(again, "theirs")) is None
 
+    assert (squidie.stats().refusals, squidie.stats().erased) == (2, 2)
     assert kinds(squidie, run) == ["run_started", "attempt_completed", "run_completed"]
     assert run.result(1) == "theirs"
 
