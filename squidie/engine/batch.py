@@ -149,7 +149,7 @@ class Batch:
                 self.changes.add_gone(row)
             elif after is not row:
                 self.changes.add_freed(row, after)
-            elif row.lease is None and row.due_at <= self.now:
+            elif row.run_id in self._touched and row.lease is None and row.due_at <= self.now:
                 self.hidden.add(row.queue)  # a bell that was answered while we held it has found nothing
         for key, row in rows_now.items():
             if key not in self._before:
