@@ -44,6 +44,7 @@ def test_a_bell_is_answered_by_a_turn(host: Celery, squidie: Squidie) -> None:
     "bell", [{}, {"v": 2, "queue": "default"}, {"v": 1, "queue": 7}, {"v": 1, "queue": "elsewhere"}, {"v": None}]
 )
 def test_what_is_no_bell_for_us_is_dropped_and_counted(host: Celery, squidie: Squidie, bell: dict[str, Any]) -> None:
+    """G24"""
     install(host, squidie)
 
     host.tasks["squidie.wake"].run("surprise", **bell)

@@ -154,7 +154,7 @@ def test_only_the_hash_of_a_drawn_token_is_kept(squidie):
 
 
 def test_each_claim_of_a_process_has_a_token_of_its_own(squidie):
-    """B19, L07: drawn for each claim, and for each settle that hands successors over."""
+    """B19, L07, G28: drawn for each claim, and for each settle that hands successors over."""
     seen = []
     for step in "abc":
         HOOKS[step] = lambda _: seen.extend(
