@@ -18,7 +18,7 @@ from squidie.engine.sweep import child_died
 from squidie.errors import Unavailable
 from squidie.testing import eventually
 from tests.support.cron_flows import tell
-from tests.support.flows import HOOKS, Chain, Planned, Single, act
+from tests.support.flows import CALLS, HOOKS, Chain, Planned, Single, act
 from tests.support.lab import (
     NOON,
     at_once,
@@ -149,6 +149,24 @@ def test_beats_and_sweepers_open_many_windows_in_any_order_without_a_deadlock(ma
 
     opened = scalar(squidie, "select count(*) from {s}.runs") - before
     assert opened == 500
+
+
+@pytest.mark.parametrize("when", ["before_cursor_execute", "commit"])
+def test_a_worker_that_is_told_to_stop_during_a_settle_begins_nothing_more(squidie, when):
+    """G36, B30: what follows is due, not handed over; or was, if the word came later, and is given back unbegun."""
+    run, told = squidie.start(Chain), []
+
+    def tell(*_):
+        if CALLS:
+            told.append(1)
+
+    event.listen(squidie.engine, when, tell)
+    squidie.turn(["default"], draining=lambda: bool(told))
+
+    given_back = ["attempt_released"] if when == "commit" else []
+    assert kinds(squidie, run) == ["run_started", "attempt_completed", *given_back]
+    assert [tuple(row) for row in rows(squidie)] == [("b", 1, False, 0)]
+    assert [step for step, *_ in CALLS] == ["a"]
 
 
 # ---------------------------------------------------------------- a crash of the database
