@@ -58,6 +58,11 @@ def break_off(end: asyncio.StreamWriter) -> None:
     end.transport.abort()
 
 
+async def _until_it_breaks(pump: Coroutine[Any, Any, None]) -> None:
+    with suppress(ConnectionError):
+        await pump
+
+
 class FaultProxy:
     """Listens on a free loopback port; `upstream` is an address, or the path of a Unix socket."""
 
@@ -149,7 +154,8 @@ class FaultProxy:
         wire = Wire(client, server)
         self._wires.add(wire)
         try:
-            await self._first_of((self._ask(reader, wire), self._answer(answers, wire)))
+            with suppress(asyncio.CancelledError):  # at the end of all
+                await self._first_of((self._ask(reader, wire), self._answer(answers, wire)))
         finally:
             self._wires.discard(wire)
             for end in wire.ends:
@@ -157,7 +163,7 @@ class FaultProxy:
 
     async def _first_of(self, pumps: Iterable[Coroutine[Any, Any, None]]) -> None:
         """When one direction ends, so does the other."""
-        tasks = [asyncio.create_task(pump) for pump in pumps]
+        tasks = [asyncio.create_task(_until_it_breaks(pump)) for pump in pumps]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()

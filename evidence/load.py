@@ -1,0 +1,80 @@
+"""Runs that are started all the while, and what must be so of them when whatever happened meanwhile is over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from evidence import checks
+from evidence.cluster import outcome
+from squidie.errors import Unavailable
+
+if TYPE_CHECKING:
+    from evidence.cluster import Cluster
+    from evidence.report import Row
+    from squidie import Run, Squidie
+
+PATIENCE = 60.0
+PACE = 0.02
+"""Seconds between two starts."""
+
+STEPS = {"Plain": 4, "Booked": 4, "Single": 1}
+ENDS = {"Plain": "last 1", "Booked": "last 1", "Single": "only 1"}
+
+
+class Load:
+    """One thread that starts a run after the other, each under a key, and asks again until it is answered.
+
+    with Load(cluster, "queue", "Plain") as load:
+        ...
+    load.judge(cluster, row)
+    """
+
+    def __init__(
+        self, cluster: Cluster, queue: str, *workflows: str, squidie: Squidie | None = None, orders: Any = None
+    ) -> None:
+        self.runs: dict[str, Run] = {}
+        self.refused = 0
+        self._queue, self._workflows, self._orders = queue, workflows, orders or {}
+        self._squidie = squidie or cluster.squidie
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._start_all, name=f"load-{queue}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join(PATIENCE)
+
+    def _start_all(self) -> None:
+        number = 0
+        while not self._stopping.is_set():
+            workflow = self._workflows[number % len(self._workflows)]
+            key = f"{self._queue}-{number}"
+            try:
+                self.runs[key] = self._squidie.start(workflow, self._orders, queue=self._queue, key=key)
+            except Unavailable:
+                self.refused += 1
+            else:
+                number += 1
+            self._stopping.wait(PACE)
+
+    def judge(self, cluster: Cluster, row: Row, *, may_erase: bool = False) -> checks.Findings:
+        """Every start that was answered has made one run, and each has ended well, each step with one outcome."""
+        deadline = time.monotonic() + PATIENCE
+        runs = list(self.runs.values())
+        for run in runs:
+            wanted = ENDS[run.snapshot().workflow]
+            result = outcome(run, max(1.0, deadline - time.monotonic()))
+            row.expect(result == wanted, f"{run.id} ended with {result!r}")
+        (made,) = cluster.read("select count(*) as n from squidie.runs where queue = :queue", queue=self._queue)
+        row.expect(made.n == len(runs), f"{len(runs)} starts were answered, {made.n} runs were made")
+        found = checks.of_runs(cluster, [run.id for run in runs], may_erase=may_erase)
+        row.take(found)
+        row.runs += len(runs)
+        steps = sum(STEPS[self._workflows[number % len(self._workflows)]] for number in range(len(runs)))
+        row.expect(found.outcomes == steps, f"{found.outcomes} outcomes of {steps} steps")
+        return found
