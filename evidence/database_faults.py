@@ -53,9 +53,8 @@ def terminated(cluster: Cluster, report: Report) -> None:
             cluster.bounce("postgres", "stop")
             row.hit("fast stop")
             _pass(2 * APART)
-        load.judge(cluster, row)
-        plain = [run.id for run in load.runs.values() if run.snapshot().workflow == "Plain"]
-        again = checks.of_runs(cluster, plain).again
+        load.judge(row)
+        again = checks.of_runs(cluster, [run.id for run in load.of("Plain")]).again
         row.expect(again == 0, f"{again} effects of plain steps happened again: their outcomes were kept")
     cluster.retire(nodes)
 
@@ -70,7 +69,7 @@ def crashed(cluster: Cluster, report: Report) -> None:
                 cluster.bounce("postgres", "kill")
                 row.hit("kill -9 of Postgres")
             _pass(2 * APART)
-        load.judge(cluster, row, may_erase=True)
+        load.judge(row, may_erase=True)
         row.expect(not cluster.dead(), f"these died of it: {cluster.dead()}")
     cluster.retire(nodes)
 
@@ -85,7 +84,7 @@ def resets(cluster: Cluster, report: Report) -> None:
                 for _ in range(ROUNDS):
                     _pass(APART)
                     wire.reset()
-            found = load.judge(cluster, row)
+            found = load.judge(row)
             row.hit("reset", wire.hits["reset"])
             row.expect(found.again == 0, f"{found.again} effects happened again: their outcomes were kept")
         cluster.retire(nodes)
@@ -142,7 +141,7 @@ def crowded(cluster: Cluster, report: Report) -> None:
         begun = time.monotonic()
         with Load(cluster, "crowded", "Plain") as load:
             _pass(ROUNDS * APART)
-        load.judge(cluster, row)
+        load.judge(row)
         refused = node.process.log_text().count("too many connections")
         row.hit("53300", refused)
         rate = refused / (time.monotonic() - begun)
@@ -175,7 +174,7 @@ def read_only(cluster: Cluster, report: Report) -> None:
             _pass(2 * APART)
         row.expect(load.refused, "no start was refused")
         row.hit("25006", load.refused + sum(node.process.log_text().count("takes no writes") for node in nodes))
-        found = load.judge(cluster, row)
+        found = load.judge(row)
         row.expect((found.again, found.expired) == (0, 0), f"{found.again} effects again, {found.expired} expired")
     cluster.retire(nodes)
 
@@ -211,7 +210,7 @@ def outage(cluster: Cluster, report: Report) -> None:
             _pass(OUTAGE)
             cluster.services.postgres.start()
             _pass(2 * APART)
-        found = load.judge(cluster, row)
+        found = load.judge(row)
         row.expect((found.again, found.expired) == (0, 0), f"{found.again} effects again, {found.expired} expired")
         eventually(lambda: _expiries(cluster, lost) == 1, PATIENCE, why="the dead worker's claim was not ended")
         cluster.squidie.cancel(lost.id, reason="nobody serves its queue any more")

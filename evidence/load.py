@@ -28,14 +28,15 @@ class Load:
 
     with Load(cluster, "queue", "Plain") as load:
         ...
-    load.judge(cluster, row)
+    load.judge(row)
     """
 
     def __init__(
         self, cluster: Cluster, queue: str, *workflows: str, squidie: Squidie | None = None, orders: Any = None
     ) -> None:
-        self.runs: dict[str, Run] = {}
+        self.runs: list[Run] = []
         self.refused = 0
+        self._cluster = cluster
         self._queue, self._workflows, self._orders = queue, workflows, orders or {}
         self._squidie = squidie or cluster.squidie
         self._stopping = threading.Event()
@@ -52,29 +53,36 @@ class Load:
     def _start_all(self) -> None:
         number = 0
         while not self._stopping.is_set():
-            workflow = self._workflows[number % len(self._workflows)]
             key = f"{self._queue}-{number}"
             try:
-                self.runs[key] = self._squidie.start(workflow, self._orders, queue=self._queue, key=key)
+                run = self._squidie.start(self._workflow(number), self._orders, queue=self._queue, key=key)
             except Unavailable:
                 self.refused += 1
             else:
+                self.runs.append(self._cluster.squidie.run(run.id))  # asked after on a connection that is well
                 number += 1
             self._stopping.wait(PACE)
 
-    def judge(self, cluster: Cluster, row: Row, *, may_erase: bool = False) -> checks.Findings:
+    def of(self, workflow: str) -> list[Run]:
+        """The runs of one workflow."""
+        return [run for number, run in enumerate(self.runs) if self._workflow(number) == workflow]
+
+    def judge(self, row: Row, *, may_erase: bool = False) -> checks.Findings:
         """Every start that was answered has made one run, and each has ended well, each step with one outcome."""
         deadline = time.monotonic() + PATIENCE
-        runs = list(self.runs.values())
-        for run in runs:
-            wanted = ENDS[run.snapshot().workflow]
+        wanted = [self._workflow(number) for number in range(len(self.runs))]
+        for run, workflow in zip(self.runs, wanted, strict=True):
             result = outcome(run, max(1.0, deadline - time.monotonic()))
-            row.expect(result == wanted, f"{run.id} ended with {result!r}")
-        (made,) = cluster.read("select count(*) as n from squidie.runs where queue = :queue", queue=self._queue)
-        row.expect(made.n == len(runs), f"{len(runs)} starts were answered, {made.n} runs were made")
-        found = checks.of_runs(cluster, [run.id for run in runs], may_erase=may_erase)
+            row.expect(result == ENDS[workflow], f"{run.id} ended with {result!r}")
+        sql = "select count(*) as n from squidie.runs where queue = :queue"
+        (made,) = self._cluster.read(sql, queue=self._queue)
+        row.expect(made.n == len(self.runs), f"{len(self.runs)} starts were answered, {made.n} runs were made")
+        found = checks.of_runs(self._cluster, [run.id for run in self.runs], may_erase=may_erase)
         row.take(found)
-        row.runs += len(runs)
-        steps = sum(STEPS[self._workflows[number % len(self._workflows)]] for number in range(len(runs)))
+        row.runs += len(self.runs)
+        steps = sum(STEPS[workflow] for workflow in wanted)
         row.expect(found.outcomes == steps, f"{found.outcomes} outcomes of {steps} steps")
         return found
+
+    def _workflow(self, number: int) -> str:
+        return self._workflows[number % len(self._workflows)]

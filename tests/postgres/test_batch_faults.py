@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -167,6 +168,27 @@ def test_a_worker_that_is_told_to_stop_during_a_settle_begins_nothing_more(squid
     assert kinds(squidie, run) == ["run_started", "attempt_completed", *given_back]
     assert [tuple(row) for row in rows(squidie)] == [("b", 1, False, 0)]
     assert [step for step, *_ in CALLS] == ["a"]
+
+
+def test_a_step_that_holds_the_interpreter_is_not_taken_from_the_only_worker(make):
+    """G09, L24: its sweeper was away with it and waits a beat; the next renewal revives the claim."""
+    squidie = make(settings={"lease": 0.6, "beat": 0.2, "sweep": 0.05})
+    sweeper = squidie.sweeper(lambda: ["default"])
+
+    def hold(_):
+        ctypes.PyDLL(None).usleep(1_500_000)
+        looks = sweeper._looks
+        eventually(lambda: sweeper._looks > looks + 2, why="nobody sweeps")
+
+    HOOKS["only"] = hold
+    run = squidie.start(Single)
+    sweeper.start()
+    eventually(lambda: sweeper._looks)
+
+    squidie.turn(["default"])
+    sweeper.stop()
+
+    assert kinds(squidie, run) == ["run_started", "attempt_completed", "run_completed"]
 
 
 # ---------------------------------------------------------------- a crash of the database
