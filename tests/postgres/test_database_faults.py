@@ -29,7 +29,6 @@ from tests.support.lab import (
     waits_for_a_lock,
     work_off,
 )
-from tests.support.standby import standby, url_of
 
 RAISING = """
 create or replace function public.refuse() returns trigger language plpgsql as
@@ -426,36 +425,3 @@ def test_a_session_that_was_ended_because_it_held_still_is_replaced(squidie):
 
     assert strikes == [1]
     assert kinds(squidie, run) == ["run_started", "attempt_completed", "run_completed"]
-
-
-@pytest.fixture
-def follower(services):
-    if not services.owns_postgres:
-        pytest.skip("needs a server that may be copied")
-    with standby(services.postgres) as follower:
-        yield follower
-
-
-def test_a_standby_decides_nothing_and_one_that_lags_changes_no_fact(make, squidie, follower, database_url):
-    """P15, P10: whoever was given its URL can read there, and is told why he can do no more."""
-    done, due = squidie.start_many(Single, [{}, {}])
-    far = make(database=url_of(follower, database_url))
-    eventually(lambda: far.list_runs().runs, why="the standby does not follow")
-    query(far, "select pg_wal_replay_pause()")
-    eventually(lambda: scalar(far, "select pg_get_wal_replay_pause_state()") == "paused")
-    work_off(squidie)
-    before = counts(squidie)
-
-    for ask in (
-        lambda: far.start(Single),
-        lambda: far.cancel(done.id, reason="it looks open from here"),
-        far.execute_next,
-        lambda: far.turn(["default"]),
-        lambda: far.presence("worker").refresh(["default"]),
-    ):
-        with pytest.raises(JournalReadOnly):
-            ask()
-
-    assert far.run(due.id).snapshot().status == "running"
-    assert counts(squidie) == before
-    assert due.result(1) == "only1"
