@@ -36,6 +36,7 @@ class Load:
     ) -> None:
         self.runs: list[Run] = []
         self.refused = 0
+        self.fault: Exception | None = None
         self._cluster = cluster
         self._queue, self._workflows, self._orders = queue, workflows, orders or {}
         self._squidie = squidie or cluster.squidie
@@ -53,15 +54,24 @@ class Load:
     def _start_all(self) -> None:
         number = 0
         while not self._stopping.is_set():
-            key = f"{self._queue}-{number}"
             try:
-                run = self._squidie.start(self._workflow(number), self._orders, queue=self._queue, key=key)
+                run = self._start(number)
+            except Exception as error:  # noqa: BLE001 - whoever judges is told
+                self.fault = error
+                return
+            self.runs.append(self._cluster.squidie.run(run.id))  # asked after on a connection that is well
+            number += 1
+            self._stopping.wait(PACE)
+
+    def _start(self, number: int) -> Run:
+        """Until it is answered, also when the load is over meanwhile: the run may be there already."""
+        while True:
+            try:
+                key = f"{self._queue}-{number}"
+                return self._squidie.start(self._workflow(number), self._orders, queue=self._queue, key=key)
             except Unavailable:
                 self.refused += 1
-            else:
-                self.runs.append(self._cluster.squidie.run(run.id))  # asked after on a connection that is well
-                number += 1
-            self._stopping.wait(PACE)
+                time.sleep(PACE)
 
     def of(self, workflow: str) -> list[Run]:
         """The runs of one workflow."""
@@ -69,6 +79,7 @@ class Load:
 
     def judge(self, row: Row, *, may_erase: bool = False) -> checks.Findings:
         """Every start that was answered has made one run, and each has ended well, each step with one outcome."""
+        row.expect(self.fault is None, f"a start raised {self.fault!r}")
         deadline = time.monotonic() + PATIENCE
         wanted = [self._workflow(number) for number in range(len(self.runs))]
         for run, workflow in zip(self.runs, wanted, strict=True):
