@@ -55,20 +55,23 @@ class Load:
         number = 0
         while not self._stopping.is_set():
             try:
-                run = self._start(number)
+                self.runs.append(self._start(number))
             except Exception as error:  # noqa: BLE001 - whoever judges is told
                 self.fault = error
                 return
-            self.runs.append(self._cluster.squidie.run(run.id))  # asked after on a connection that is well
             number += 1
             self._stopping.wait(PACE)
 
     def _start(self, number: int) -> Run:
-        """Until it is answered, also when the load is over meanwhile: the run may be there already."""
+        """Until it is answered, also when the load is over meanwhile: the run may be there already.
+
+        It is asked after on a connection that is well.
+        """
+        key = f"{self._queue}-{number}"
         while True:
             try:
-                key = f"{self._queue}-{number}"
-                return self._squidie.start(self._workflow(number), self._orders, queue=self._queue, key=key)
+                run = self._squidie.start(self._workflow(number), self._orders, queue=self._queue, key=key)
+                return self._cluster.squidie.run(run.id)
             except Unavailable:
                 self.refused += 1
                 time.sleep(PACE)
