@@ -45,6 +45,7 @@ _SESSION = (
 )
 
 
+_STATEMENT_TIMEOUT = text("select set_config('statement_timeout', :wanted, true)")
 _LOCK_TIMEOUT = text("select current_setting('lock_timeout') as before, set_config('lock_timeout', :wanted, true)")
 
 
@@ -140,15 +141,15 @@ class Journal:
 
     @contextmanager
     def renewing(self, patience: float) -> Iterator[Connection]:
-        """Like `reading`, on a connection of its own, where a statement takes at most `patience` seconds.
+        """A transaction on a connection that nobody else uses, in which a statement takes at most `patience` seconds.
 
         Leases are renewed on it, whoever may have used up the pool, and there is time left to try again.
         """
         if self._beside is None:
             self._beside = Engine(self.engine.pool.recreate(), self.engine.dialect, self.engine.url)
-            event.listen(self._beside, "connect", lambda raw, _: _hurry(raw, patience))
-        with self._own(self._beside), self._beside.connect() as connection:
-            yield _prepared(connection.execution_options(isolation_level="AUTOCOMMIT"))
+        with self._own(self._beside), self._beside.begin() as connection:
+            connection.execute(_STATEMENT_TIMEOUT, {"wanted": f"{int(patience * 1000)}ms"})
+            yield _prepared(connection)
 
     def after_fork(self) -> None:
         """A child leaves its parent's sockets alone, and opens its own."""
@@ -182,12 +183,6 @@ def _prepared(connection: Connection) -> Connection:
         arrays.register(raw)  # type: ignore[arg-type]
         info["squidie"] = True
     return connection
-
-
-def _hurry(raw: Any, patience: float) -> None:
-    before, raw.autocommit = raw.autocommit, True
-    raw.execute(f"set statement_timeout to '{int(patience * 1000)}ms'")
-    raw.autocommit = before
 
 
 @contextmanager
