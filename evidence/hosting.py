@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from evidence import effects
+from evidence.batches import BATCHED
 from evidence.workflows import OURS, Ticking
 from examples.reference import tasks
 from squidie import Squidie
@@ -45,7 +46,7 @@ for _name in COUNTED:  # before the workflows of the examples are declared, so t
 
 from examples.reference.workflows import ManualApproval, SagaCheckout  # noqa: E402
 
-ALL = (*OURS, SagaCheckout, ManualApproval)
+ALL = (*OURS, *BATCHED, SagaCheckout, ManualApproval)
 
 
 def serving(database: str | Engine, delivery: Delivery | None, **settings: Any) -> Squidie:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 CHUNK = 65536
 LOOK = 0.01
+COMMIT = b"COMMIT\0"
+"""As it is said; `BEGIN ISOLATION LEVEL READ COMMITTED` is something else."""
+
 AT_ONCE = struct.pack("ii", 1, 0)
 """SO_LINGER for zero seconds: closing sends a reset."""
 
@@ -53,6 +56,11 @@ def break_off(end: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
     end.transport.abort()
+
+
+async def _until_it_breaks(pump: Coroutine[Any, Any, None]) -> None:
+    with suppress(ConnectionError):
+        await pump
 
 
 class FaultProxy:
@@ -95,7 +103,7 @@ class FaultProxy:
         """The same Redis, through this wire."""
         return make_url(url).set(host="127.0.0.1", port=self.port).render_as_string(hide_password=False)
 
-    def cut(self, when: When, at: bytes = b"COMMIT") -> None:
+    def cut(self, when: When, at: bytes = COMMIT) -> None:
         """Break the next connection that says this: before the server hears it, or after it has answered."""
         self._cut = (when, at)
 
@@ -146,7 +154,8 @@ class FaultProxy:
         wire = Wire(client, server)
         self._wires.add(wire)
         try:
-            await self._first_of((self._ask(reader, wire), self._answer(answers, wire)))
+            with suppress(asyncio.CancelledError):  # at the end of all
+                await self._first_of((self._ask(reader, wire), self._answer(answers, wire)))
         finally:
             self._wires.discard(wire)
             for end in wire.ends:
@@ -154,7 +163,7 @@ class FaultProxy:
 
     async def _first_of(self, pumps: Iterable[Coroutine[Any, Any, None]]) -> None:
         """When one direction ends, so does the other."""
-        tasks = [asyncio.create_task(pump) for pump in pumps]
+        tasks = [asyncio.create_task(_until_it_breaks(pump)) for pump in pumps]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()

@@ -14,7 +14,7 @@
      |  |   UnsafeReplay, RetentionBlocked, RunRetired, LimitReached
      |  + NotPermitted  the host's policy said no                                   (exit 6)
      + Unavailable      try again                                                   (exit 7; 124 for WaitTimeout)
-     |   JournalUnavailable, JournalBusy, WaitTimeout
+     |   JournalUnavailable > JournalReadOnly, JournalBusy, WaitTimeout
      + Fenced           a worker's claim no longer counts; its outcome was not taken
      |   StaleClaim, RunEnded, UnknownAttempt, ConflictingOutcome
      + HistoryError     this run's history cannot be trusted or read; this run only (exit 1)
@@ -360,6 +360,10 @@ class Unavailable(SquidieError):
 
 class JournalUnavailable(Unavailable):
     """Postgres cannot be reached, or went away. Nothing was written, or the same key will tell."""
+
+
+class JournalReadOnly(JournalUnavailable):
+    """Postgres takes no writes: it is a standby, or was set so. The next try is made on another connection."""
 
 
 class JournalBusy(Unavailable):

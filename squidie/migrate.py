@@ -13,7 +13,7 @@ import re
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from alembic import command
 from alembic.config import Config
@@ -116,6 +116,19 @@ def _transaction(database: str | Engine, schema: str) -> Iterator[Connection]:
             engine.dispose()
 
 
+_OPTIONS: Final[dict[str, Any]] = {
+    "connect_args": {"connect_timeout": 5},
+    "isolation_level": "READ COMMITTED",
+    "pool_size": 5,
+    "max_overflow": 20,
+    "pool_timeout": 1.0,
+}
+"""Decisions read what others have written since the locks were granted, whatever the database prefers.
+
+Where all connections are in use, whoever wants one more is refused after a second.
+"""
+
+
 def engine_of(database: str | Engine) -> Engine:
     """An engine for a URL; `postgresql://` means psycopg 3.
 
@@ -130,7 +143,7 @@ def engine_of(database: str | Engine) -> Engine:
             "the database URL is not one of Postgres", hint="postgresql+psycopg://user:password@host/database"
         )
     try:
-        return create_engine(database, connect_args={"connect_timeout": 5}, pool_size=5, max_overflow=20)
+        return create_engine(database, **_OPTIONS)
     except (ArgumentError, ValueError) as error:
         raise InvalidConfig(
             "the database URL cannot be read", hint="postgresql+psycopg://user:password@host/database"

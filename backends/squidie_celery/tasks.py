@@ -8,6 +8,7 @@ most every 20 ms.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,7 @@ class Answering:
         try:
             report = self._station.squidie.turn([queue], draining=self._station.draining)
         except Unavailable as error:
+            pause.lengthen()
             log.warning("a turn found no journal, a sweep will ring again: %s", error.message)
         except Exception:
             log.exception("a turn ended badly; its claims are given back when their lease is over")
@@ -97,14 +99,17 @@ class Answering:
 class Pause:
     """Keeps needless bells from becoming a flood of claims: after some looks that found nothing, one in 20 ms.
 
-    A bell that falls into a pause may have been a true one, so at its end a bell is rung in place of all of them.
+    While the journal is away it grows to a second, so that a server which has no room, or comes back, is not stormed. A
+    bell that falls into a pause may have been a true one, so at its end a bell is rung in place of all of them.
     """
 
     EMPTY_LOOKS = 5
     LENGTH = 0.02
+    AWAY, LONGEST_AWAY = 0.05, 1.0
 
     def __init__(self) -> None:
         self._empty = 0
+        self._away = 0.0
         self._until = 0.0
         self._owed = False
 
@@ -114,8 +119,14 @@ class Pause:
 
     def note(self, *, found: bool) -> None:
         """How a look ended."""
+        self._away = 0.0
         self._empty = 0 if found else self._empty + 1
         self._until = monotonic() + self.LENGTH if self._empty >= self.EMPTY_LOOKS else 0.0
+
+    def lengthen(self) -> None:
+        """There was no journal: twice as long as the last time, and each child by its own measure."""
+        self._away = min(max(self.AWAY, 2 * self._away), self.LONGEST_AWAY)
+        self._until = monotonic() + self._away * (1 - os.getpid() % 16 / 32)
 
     def look_once_more(self, ring: Any, queue: str) -> None:
         """Ring once when the pause is over, however many bells fell into it."""

@@ -183,6 +183,11 @@ def db_clock(patient: Patient) -> Finding:
     return _of_conditions(patient, {"clock"}, "this machine's and the database's differ by less than 5 s")
 
 
+def db_long_transactions(patient: Patient) -> Finding:
+    """No transaction has been open so long that claims become slow."""
+    return _of_conditions(patient, {"transactions"}, f"none is older than {conditions.LONGEST:g} s")
+
+
 def _of_conditions(patient: Patient, settings: set[str], well: str) -> Finding:
     return _summed([each for each in patient.conditions if each.setting in settings], well)
 
@@ -345,6 +350,7 @@ CHECKS: tuple[Check, ...] = (
     Check("db.encoding", db_encoding, Needs.DATABASE),
     Check("db.role", db_role, Needs.DATABASE),
     Check("db.clock", db_clock, Needs.DATABASE),
+    Check("db.long_transactions", db_long_transactions, Needs.DATABASE),
     Check("broker.connect", broker_connect, Needs.CODE),
     Check("broker.settings", broker_settings, Needs.CODE),
     Check("broker.quarantine", broker_quarantine, Needs.CODE),

@@ -12,6 +12,8 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
 from squidie.engine import ids
 from squidie.engine.batch import Verdict
 from squidie.engine.hosts import host_of
@@ -133,10 +135,12 @@ def renew_after_fork(parts: Parts) -> None:
 
 
 def persist(ask: Callable[[], T], host: Connection | None) -> T:
-    """Ask, and where the connection was lost ask again, unless it was the host's."""
+    """Ask, and where the connection was lost ask again, unless it was the host's, or there was none to be had."""
     for pause in PAUSES if host is None else ():
         try:
             return ask()
-        except JournalUnavailable:
+        except JournalUnavailable as error:
+            if isinstance(error.__cause__, PoolTimeout):
+                raise  # it has been waited for
             time.sleep(ids.jittered(pause))
     return ask()

@@ -45,7 +45,7 @@ class Verdict:
     """What became of one command: its facts, or why not.
 
     `busy` means that its run is held by somebody else and nothing was tried. `freed`: the queues on which something is
-    due that may have waited for a slot which is free now.
+    due that may have waited for a slot which is free now, or that nobody could claim while this command held its rows.
     """
 
     command: Command
@@ -106,6 +106,7 @@ class Batch:
         self._touched: dict[UUID, int] = {}
         self._brought: dict[UUID, dict[str, msgspec.Raw]] = {}
         self.slots: set[str] = set()
+        self.hidden: set[str] = set()
 
     def judge(self, command: OnRun, spec: Spec, large: Mapping[str, msgspec.Raw]) -> Verdict:
         """Decide one command. A refusal, or a fault of its own, changes nothing and is its verdict.
@@ -148,6 +149,8 @@ class Batch:
                 self.changes.add_gone(row)
             elif after is not row:
                 self.changes.add_freed(row, after)
+            elif row.run_id in self._touched and row.lease is None and row.due_at <= self.now:
+                self.hidden.add(row.queue)  # a bell that was answered while we held it has found nothing
         for key, row in rows_now.items():
             if key not in self._before:
                 self.changes.add_opened(row)

@@ -17,7 +17,7 @@ from squidie.errors import InvalidConfig, SquidieError
 from squidie.journal import health
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from squidie.journal.store import Journal
 
@@ -28,6 +28,12 @@ SKEW = 5.0
 """Seconds by which the clocks of a worker and of its database may differ without a word. Nothing rests on a worker's
 clock but what people read in logs, and bells that expire."""
 
+LONGEST = 300.0
+"""Seconds for which somebody's transaction may be open without a word."""
+
+MOST = 5
+"""So many of them are named."""
+
 
 def of_database(journal: Journal) -> list[Finding]:
     """What is unwise about the journal's server and our role there. Raises `JournalUnavailable`."""
@@ -35,7 +41,8 @@ def of_database(journal: Journal) -> list[Finding]:
         begun = _clock()
         server = health.server(journal, connection)
         skew = (begun + _clock()) / 2 - server.at
-    return [*judged(server), *_judged_clock(skew)]
+        sessions = health.long_transactions(journal, connection, LONGEST)
+    return [*judged(server), *_judged_clock(skew), *_judged_sessions(sessions)]
 
 
 def judged(server: Any) -> list[Finding]:
@@ -53,6 +60,15 @@ def _judged_clock(skew: float) -> list[Finding]:
     which = "ahead of" if skew > 0 else "behind"
     said = f"this machine's clock is {abs(skew):.0f} s {which} the database's: logs mislead, and bells may expire early"
     return [Finding("clock", said, "let both follow one time server")]
+
+
+def _judged_sessions(sessions: Sequence[Any]) -> list[Finding]:
+    """Behind a transaction that stays open settled attempts are not cleared away, and every claim passes over them."""
+    if not sessions:
+        return []
+    who = ", ".join(f"{each.name} (pid {each.pid}, {each.state}) for {each.seconds:.0f} s" for each in sessions[:MOST])
+    fix = f"end it where it was begun, or: select pg_terminate_backend({sessions[0].pid})"
+    return [Finding("transactions", f"held open by {who}: claims become slow", fix)]
 
 
 def _off(name: str, may: str, fix: str) -> tuple[Callable[[Any], bool], Callable[[Any], Finding]]:

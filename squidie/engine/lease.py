@@ -41,6 +41,9 @@ PATIENCE = 0.25
 AGAIN = 1.0
 """The most seconds until a renewal that failed is tried again; a quarter of a beat where that is less."""
 
+SHORTEST = 0.1
+"""The least seconds that a renewal's statement may take; a sixth of the lease where that is more."""
+
 CLOSING = 2.0
 """Seconds to wait for a renewal that is under way when the process lets go of its connections."""
 
@@ -149,15 +152,22 @@ class Renewer:
             self._hands.discard(hand)
 
     def _run(self) -> None:
+        """Whatever goes wrong costs one beat: without this thread every lease of the process would end."""
         while not self._closing:
             with self._changed:
                 self._changed.wait(self._pause())
                 hands, held = tuple(self._hands), dict(self._held)
-            for hand in hands:
-                hand.give_back(if_slow=True)
-            if held and time.monotonic() >= self._renew_at:
-                self._renew_at = time.monotonic() + self._settings.renewal
-                self._renew(held)
+            try:
+                self._look_after(hands, held)
+            except Exception:
+                log.exception("a renewal failed; the next one tries again")
+
+    def _look_after(self, hands: Collection[Hand], held: dict[UUID, Holding]) -> None:
+        for hand in hands:
+            hand.give_back(if_slow=True)
+        if held and time.monotonic() >= self._renew_at:
+            self._renew_at = time.monotonic() + self._settings.renewal
+            self._renew(held)
 
     def _pause(self) -> float:
         """Until there is something to do; whoever holds nothing looks once a beat."""
@@ -170,7 +180,7 @@ class Renewer:
             return
         rows = [holding.row for holding in held.values()]
         try:
-            with self._journal.reading() as connection:
+            with self._journal.renewing(max(SHORTEST, self._settings.lease / 6)) as connection:
                 alive = attempts.renew(self._journal, connection, rows, self._settings.lease)
                 if len(alive) < len(rows):
                     alive |= attempts.still_held(self._journal, connection, rows)

@@ -64,8 +64,8 @@ class Parts:
         self.journal.close()
 
     def after_fork(self) -> None:
-        """A child must not touch its parent's sockets: it leaves them alone and opens its own."""
-        self.journal.engine.dispose(close=False)
+        """A child must not touch its parent's sockets."""
+        self.journal.after_fork()
         self.renew()
 
 

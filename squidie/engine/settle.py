@@ -120,6 +120,8 @@ def _explained(parts: Parts, verdict: Verdict) -> Verdict:
     if isinstance(verdict.error, RunEnded | StaleClaim) and isinstance(command, Complete | Fail):
         with parts.journal.reading() as connection:
             ended = facts.by_claim(parts.journal, connection, command.run_id, command.claim_id)
+            if not facts.names_claim(parts.journal, connection, command.run_id, command.claim_id):
+                parts.tally.note(Met.ERASED)  # by a crash of the database, whose claims need not be on disk
         if ended is not None and _is_same(command, ended):
             verdict.error = None
         elif isinstance(ended, AttemptCompleted | AttemptFailed | AttemptDeadLettered):

@@ -13,6 +13,7 @@ class Met(StrEnum):
     EXPIRY = "expiry"
     TAKEOVER = "takeover"
     REFUSAL = "refusal"
+    ERASED = "erased"
     LETTER = "letter"
 
 

@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from squidie import failpoints
 from squidie.decide.commands import Complete, Release
@@ -83,8 +84,9 @@ class Together:
         try:
             with self._parts.journal.engine.connect() as connection:
                 return self._on(connection, role, takeover)
-        except (OperationalError, InterfaceError) as error:
-            log.warning("%s of run %s has lost its connection: %s", self._row.step, self._row.run_id, error.orig)
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            why = getattr(error, "orig", error)
+            log.warning("%s of run %s has no connection any more: %s", self._row.step, self._row.run_id, why)
             return outcomes.again(self._row)
 
     def _on(self, connection: Connection, role: str, takeover: Takeover | None) -> Outcome:

@@ -189,15 +189,15 @@ def _judge(  # noqa: PLR0917 - what one command meets
 
 
 def _tell_of_queues(parts: Parts, connection: Connection, batch: Batch, verdicts: list[Verdict]) -> None:
-    """What was not handed over, because its queue is paused; and who may have waited for what has ended."""
+    """What was not handed over, because its queue is paused; where something is due that was not to be had before."""
     if batch.changes.paused:
         for verdict in verdicts:
             verdict.opened = [
                 msgspec.structs.replace(row, lease=None) if row.queue in batch.changes.paused else row
                 for row in verdict.opened
             ]
-    if batch.slots:
-        verdicts[0].freed = tuple(limits.waiting(parts.journal, connection, batch.slots))
+    waiting = limits.waiting(parts.journal, connection, batch.slots) if batch.slots else ()
+    verdicts[0].freed = (*waiting, *batch.hidden)
 
 
 def _tell_missing_from_busy(parts: Parts, connection: Connection, verdicts: list[Verdict]) -> None:

@@ -122,6 +122,8 @@ class Turn:
         outcomes: list[Settling] = []
         verdicts: list[Verdict] = []
         try:
+            if self._draining():  # told so since these were claimed
+                hand.give_back()
             while (holding := hand.begin()) is not None:
                 outcome = self._execute(by_holding[id(holding)], self._abandoning(outcomes, hand))
                 if isinstance(outcome, Verdict):
@@ -202,7 +204,7 @@ class Turn:
                 fits = size == 1 and not taken
             else:
                 fits = len(taken) < most and not (taken and goes_alone(taken[0]))
-            if row.queue != queue or row.action not in served or not fits:
+            if row.queue != queue or row.action not in served or not fits or self._draining():
                 return False
             taken.append(row)
             return True

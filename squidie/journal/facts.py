@@ -40,6 +40,9 @@ where run_id = :run_id and body->'claim'->>'id' = :claim order by seq limit 1
 """
 """The fact that ended a claim."""
 
+NAMES_CLAIM = "select exists (select from {s}.facts where run_id = :run_id and position(:claim in body::text) > 0)"
+"""Whether a run's facts know of a claim at all: its own end, or the end of the run that took it along."""
+
 BY_COMMAND = """
 select seq, kind, at, body::text as body, hash from {s}.facts
 where run_id = :run_id and body->'by'->>'verb' = :verb
@@ -137,6 +140,13 @@ def by_claim(journal: Journal, connection: Connection, run_id: UUID, claim_id: U
     """The fact that ended this claim, if one has."""
     rows = _recorded(connection.execute(journal.sql(BY_CLAIM), {"run_id": run_id, "claim": str(claim_id)}).all())
     return rows[0].fact if rows else None
+
+
+def names_claim(journal: Journal, connection: Connection, run_id: UUID, claim_id: UUID) -> bool:
+    """Whether any fact says that there was this claim."""
+    given = {"run_id": run_id, "claim": str(claim_id)}
+    found: bool = connection.execute(journal.sql(NAMES_CLAIM), given).scalar_one()
+    return found
 
 
 def by_command(

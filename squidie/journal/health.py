@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from squidie.journal.store import Journal
@@ -37,6 +39,17 @@ select coalesce(current_setting('squidie.now', true), '') <> '' or exists (
 """Whether somebody has set the clock for this session, or for sessions of this database to come."""
 
 
+LONG_TRANSACTIONS = """
+select pid, coalesce(nullif(application_name, ''), 'without a name') as name, state,
+    extract(epoch from statement_timestamp() - xact_start)::float8 as seconds
+from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+    and xact_start <= statement_timestamp() - make_interval(secs => :longest)
+order by xact_start
+"""
+"""Who has held a transaction open for so many seconds."""
+
+
 def server(journal: Journal, connection: Connection) -> Any:
     """The server in one row."""
     return connection.execute(journal.sql(SERVER)).one()
@@ -46,6 +59,11 @@ def is_clock_set(journal: Journal, connection: Connection) -> bool:
     """Whether the journal's clock was set by hand, as tests do."""
     found: bool = connection.execute(journal.sql(CLOCK_IS_SET)).scalar_one()
     return found
+
+
+def long_transactions(journal: Journal, connection: Connection, longest: float) -> Sequence[Any]:
+    """Sessions whose transaction has been open for longer than that, the oldest first."""
+    return connection.execute(journal.sql(LONG_TRANSACTIONS), {"longest": longest}).all()
 
 
 def is_guarded(journal: Journal, connection: Connection) -> bool:

@@ -13,28 +13,39 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, TextClause, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from squidie import failpoints
-from squidie.errors import InvalidArgument, InvalidConfig, JournalBusy, JournalUnavailable, SchemaMismatch
+from squidie.errors import (
+    InvalidArgument,
+    InvalidConfig,
+    JournalBusy,
+    JournalReadOnly,
+    JournalUnavailable,
+    SchemaMismatch,
+)
 from squidie.journal import arrays
 from squidie.migrate import IDENTIFIER, engine_of, head, unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
 LOCK_NOT_AVAILABLE = "55P03"
+READ_ONLY = "25006"
+DEADLOCK = "40P01"
 _GAVE_WAY = ("40001", "57014")  # a snapshot that is too old, a statement that took too long
 _AWAY = ("57P", "08", "53", "58", "XX")  # shutdown, connection, resources, system
 _NO_SCHEMA = ("42P01", "3F000", "42883", "42703")  # undefined table, schema, function, column
 _SESSION = (
-    "set timezone to 'UTC'; set application_name to 'squidie'; "
+    "set timezone to 'UTC'; set application_name to 'squidie'; set default_transaction_isolation to 'read committed'; "
     "set lock_timeout to '{lock}ms'; set statement_timeout to '30s'; "
     "set idle_in_transaction_session_timeout to '30s'; set plan_cache_mode to 'force_generic_plan'"
 )
 
 
+_STATEMENT_TIMEOUT = text("select set_config('statement_timeout', :wanted, true)")
 _LOCK_TIMEOUT = text("select current_setting('lock_timeout') as before, set_config('lock_timeout', :wanted, true)")
 
 
@@ -58,6 +69,7 @@ class Journal:
         event.listen(self.engine, "connect", self._connected)
         if self.owns_engine:
             event.listen(self.engine, "checkin", self._given_back)
+        self._beside: Engine | None = None
 
     def _connected(self, raw: Any, _record: object) -> None:
         if not self._session:
@@ -92,10 +104,21 @@ class Journal:
             with _translated(), _prepared(host).begin_nested(), self._impatient(host):
                 yield host
             return
-        with _translated(), self.engine.begin() as connection:
+        with self._own(self.engine, (*_GAVE_WAY, DEADLOCK)), self.engine.begin() as connection:
             if not self.owns_engine:
                 connection.execute(_LOCK_TIMEOUT, {"wanted": self._lock_timeout})
             yield _prepared(connection)
+
+    @contextmanager
+    def _own(self, engine: Engine, gave_way: Collection[str] = _GAVE_WAY) -> Iterator[None]:
+        """On a connection of ours: whoever takes no writes is left, as the next connection may lead to the primary."""
+        try:
+            with _translated(gave_way):
+                yield
+        except JournalReadOnly:
+            if self.owns_engine:
+                engine.dispose()
+            raise
 
     @contextmanager
     def _impatient(self, host: Connection) -> Iterator[None]:
@@ -113,8 +136,26 @@ class Journal:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection where each statement is its own transaction."""
-        with _translated(), self.engine.connect() as connection:
+        with self._own(self.engine), self.engine.connect() as connection:
             yield _prepared(connection.execution_options(isolation_level="AUTOCOMMIT"))
+
+    @contextmanager
+    def renewing(self, patience: float) -> Iterator[Connection]:
+        """A transaction on a connection that nobody else uses, in which a statement takes at most `patience` seconds.
+
+        Leases are renewed on it, whoever may have used up the pool, and there is time left to try again.
+        """
+        if self._beside is None:
+            self._beside = Engine(self.engine.pool.recreate(), self.engine.dialect, self.engine.url)
+        with self._own(self._beside), self._beside.begin() as connection:
+            connection.execute(_STATEMENT_TIMEOUT, {"wanted": f"{int(patience * 1000)}ms"})
+            yield _prepared(connection)
+
+    def after_fork(self) -> None:
+        """A child leaves its parent's sockets alone, and opens its own."""
+        self.engine.dispose(close=False)
+        if self._beside is not None:
+            self._beside.dispose(close=False)
 
     def committed(self, point: str) -> None:
         """A transaction of ours has just been committed: where a test may let the answer be lost."""
@@ -126,6 +167,8 @@ class Journal:
         if self.owns_engine:
             self._closed = True
             self.engine.dispose()
+        if self._beside is not None:
+            self._beside.dispose()
 
 
 def _prepared(connection: Connection) -> Connection:
@@ -143,14 +186,22 @@ def _prepared(connection: Connection) -> Connection:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(gave_way: Collection[str] = _GAVE_WAY) -> Iterator[None]:
     try:
         yield
+    except PoolTimeout as error:
+        raise JournalUnavailable(
+            "all of this process's connections to Postgres are in use", hint="a larger pool, or fewer threads"
+        ) from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
+        if state == READ_ONLY:
+            raise JournalReadOnly(
+                "Postgres takes no writes now", hint="name the primary in the database URL"
+            ) from error
         if state == LOCK_NOT_AVAILABLE:
             raise JournalBusy("somebody else holds the run; nothing was written", hint="try again") from error
-        if state in _GAVE_WAY:
+        if state in gave_way:
             raise JournalBusy("Postgres gave way to somebody else; nothing was written", hint="try again") from error
         if state in _NO_SCHEMA:
             raise SchemaMismatch(None, head()) from error

@@ -23,8 +23,9 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     has taken in hand.
 
     Of this process: claims it has ended because their lease was over (`expiries`), attempts it has taken over after
-    such a loss (`takeovers`), outcomes of its own that were not taken (`refusals`), attempts it has given up
-    (`given_up`), `bells_rung` and `bells_failed`. A child of a worker counts for itself.
+    such a loss (`takeovers`), outcomes of its own that were not taken (`refusals`), of which so many because a crash of
+    the database had erased the claim (`erased`), attempts it has given up (`given_up`), `bells_rung` and
+    `bells_failed`. A child of a worker counts for itself.
     """
 
     at: datetime
@@ -38,6 +39,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     expiries: int
     takeovers: int
     refusals: int
+    erased: int
     given_up: int
     bells_rung: int
     bells_failed: int
@@ -60,6 +62,7 @@ def stats_of(parts: Parts) -> Stats:
         expiries=tally[Met.EXPIRY],
         takeovers=tally[Met.TAKEOVER],
         refusals=tally[Met.REFUSAL],
+        erased=tally[Met.ERASED],
         given_up=tally[Met.LETTER],
         bells_rung=_number(delivery, "rung"),
         bells_failed=_number(delivery, "failed"),

@@ -87,7 +87,7 @@ class DeliveryContract:
         assert nap.snapshot().status == "running"
 
     def test_a_thousand_starts_ring_few_bells(self, carrier: Carrier) -> None:
-        """At most one bell in a window and queue, and one more at its end."""
+        """G21: at most one bell in a window and queue, and one more at its end."""
         carrier.worker()
         before, began = _rung(carrier), perf_counter()
 
@@ -99,7 +99,7 @@ class DeliveryContract:
         assert all(run.result(timeout=60) % 2 for run in runs)
 
     def test_rings_cost_microseconds_and_become_few_bells(self, carrier: Carrier) -> None:
-        """So that whoever rings inside a request need not think about it."""
+        """G21: so that whoever rings inside a request need not think about it."""
         before, began = _rung(carrier), perf_counter()
 
         for _ in range(10_000):
@@ -133,7 +133,7 @@ class DeliveryContract:
         assert _facts(carrier.squidie, done) == facts
 
     def test_a_bell_cannot_make_a_worker_serve_another_queue(self, carrier: Carrier) -> None:
-        """B37: A worker serves the queues it was started for, whatever a bell names."""
+        """B37, G24: A worker serves the queues it was started for, whatever a bell names."""
         other = carrier.worker(ELSEWHERE)
         run = carrier.squidie.start(Quick, {"number": 5})
 

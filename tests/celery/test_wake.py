@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from celery import Celery
+from sqlalchemy import event
 
 from squidie.errors import InvalidConfig, MissingConfig
 from squidie.testing.contract_app import contract_squidie
@@ -44,6 +46,7 @@ def test_a_bell_is_answered_by_a_turn(host: Celery, squidie: Squidie) -> None:
     "bell", [{}, {"v": 2, "queue": "default"}, {"v": 1, "queue": 7}, {"v": 1, "queue": "elsewhere"}, {"v": None}]
 )
 def test_what_is_no_bell_for_us_is_dropped_and_counted(host: Celery, squidie: Squidie, bell: dict[str, Any]) -> None:
+    """G24"""
     install(host, squidie)
 
     host.tasks["squidie.wake"].run("surprise", **bell)
@@ -98,6 +101,23 @@ def test_a_queue_that_is_a_key_of_the_transport_is_refused_where_the_runtime_is_
 ) -> None:
     with pytest.raises(InvalidConfig, match="unacked"):
         contract_squidie(CeleryDelivery(host, queues={"default": "unacked"}), database_url)
+
+
+def test_while_the_journal_is_away_bells_cost_few_connections(host: Celery) -> None:
+    """P08: each pause is longer than the one before, up to a second; a server that comes back is not stormed."""
+    squidie = contract_squidie(CeleryDelivery(host), "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    install(host, squidie)
+    dials: list[float] = []
+    event.listen(squidie.engine, "do_connect", lambda *_: dials.append(monotonic()))
+    wake = host.tasks["squidie.wake"].run
+
+    until = monotonic() + 1.0
+    while monotonic() < until:
+        wake(v=1, queue="default")
+
+    assert 2 <= len(dials) <= 16
+    assert dials[-1] - dials[0] > 0.2
+    squidie.close()
 
 
 def test_looks_that_find_nothing_again_and_again_are_followed_by_a_pause() -> None:

@@ -7,9 +7,11 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from squidie import failpoints
 from squidie.delivery import Finding as Unwise
+from squidie.engine import conditions
 from squidie.testing import eventually
 from tests.support.flows import Single
 from tests.support.lab import NOON, Recorder, scalar, work_off
@@ -254,6 +256,22 @@ def test_doctor_says_of_the_database_and_the_broker_what_a_worker_would(make, ca
     assert "fsync: it is off" in found["db.durability"]["evidence"]
     assert found["db.role"]["severity"] == "warning"
     assert found["db.clock"]["severity"] == found["db.encoding"]["severity"] == "ok"
+
+
+def test_doctor_names_a_transaction_that_was_forgotten(squidie, call, monkeypatch):
+    """P18: who holds it, and how to end it; behind it settled attempts pile up, and every claim passes over them."""
+    only = ("doctor", "--only", "db.long_transactions")
+    assert call(*only, "--strict").exit_code == 0
+    monkeypatch.setattr(conditions, "LONGEST", 0.01)
+    with squidie.engine.connect() as other, other.begin():
+        other.execute(text("set local application_name to 'report.sh'"))
+        pid = other.execute(text("select pg_backend_pid()")).scalar_one()
+        eventually(lambda: call(*only, "--strict").exit_code == 8)
+
+        (found,) = json.loads(call(*only, "--json").stdout)["checks"]
+
+    assert f"held open by report.sh (pid {pid}, idle in transaction)" in found["evidence"]
+    assert found["fix"].endswith(f"pg_terminate_backend({pid})")
 
 
 def test_doctor_sees_what_is_meant_for_tests(squidie, call, clock, monkeypatch):

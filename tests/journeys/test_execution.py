@@ -507,7 +507,7 @@ def test_a_cancelled_member_of_a_batch_is_not_begun_once_the_cancel_is_250_ms_ol
 
 
 def test_what_has_not_begun_is_given_back_when_a_mate_runs_long(make):
-    """4.8, L15: no loss is counted, and somebody else begins it at once."""
+    """4.8, L15, G07: no loss is counted, and somebody else begins it at once."""
     squidie, helper = quick(make()), make()
     runs = {run.id for run in squidie.start_many(Single, [{}, {}])}
 

@@ -154,7 +154,7 @@ def test_only_the_hash_of_a_drawn_token_is_kept(squidie):
 
 
 def test_each_claim_of_a_process_has_a_token_of_its_own(squidie):
-    """B19, L07: drawn for each claim, and for each settle that hands successors over."""
+    """B19, L07, G28: drawn for each claim, and for each settle that hands successors over."""
     seen = []
     for step in "abc":
         HOOKS[step] = lambda _: seen.extend(
@@ -320,6 +320,7 @@ def test_a_claim_that_a_crash_erased_runs_again_and_its_holder_is_refused(squidi
     assert renew(squidie, row) == set()
     assert settle(squidie, completion(again, "theirs")) is None
 
+    assert (squidie.stats().refusals, squidie.stats().erased) == (2, 2)
     assert kinds(squidie, run) == ["run_started", "attempt_completed", "run_completed"]
     assert run.result(1) == "theirs"
 

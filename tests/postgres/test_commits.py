@@ -25,7 +25,7 @@ def far(make, wire, database_url):
 @WHEN
 @pytest.mark.parametrize("identity", [{}, {"key": "k"}])
 def test_a_start_is_made_once(far, wire, when, identity):
-    """2.9: and it says so."""
+    """2.9, P06: and it says so."""
     wire.cut(when)
 
     run = far.start(Sums, {"number": 1}, **identity)
@@ -38,6 +38,7 @@ def test_a_start_is_made_once(far, wire, when, identity):
 
 @WHEN
 def test_many_starts_are_made_once(far, wire, when):
+    """P06: inserted again under their ids."""
     wire.cut(when)
 
     runs = far.start_many(Sums, [{"number": n} for n in range(10)])
@@ -48,6 +49,7 @@ def test_many_starts_are_made_once(far, wire, when):
 
 @WHEN
 def test_a_cancel_happens_once_and_succeeds(far, wire, when):
+    """P06"""
     run = far.start(Single)
     wire.cut(when)
 
@@ -59,6 +61,7 @@ def test_a_cancel_happens_once_and_succeeds(far, wire, when):
 @WHEN
 @pytest.mark.parametrize("outcome", [completion, failure])
 def test_an_outcome_is_taken_once(far, wire, when, outcome):
+    """P06: found by its claim, behind whoever still commits."""
     run = far.start(Chain)
     (row,) = claim(far)
     wire.cut(when)
@@ -71,6 +74,7 @@ def test_an_outcome_is_taken_once(far, wire, when, outcome):
 
 @WHEN
 def test_a_batch_of_outcomes_is_taken_once(far, wire, when):
+    """P06"""
     far.start_many(Chain, [{} for _ in range(12)])
     held = claim(far, 12)
     wire.cut(when)
@@ -83,7 +87,7 @@ def test_a_batch_of_outcomes_is_taken_once(far, wire, when):
 
 @WHEN
 def test_a_release_happens_once(far, wire, when):
-    """4.8"""
+    """4.8, P06"""
     run = far.start(Single)
     (row,) = claim(far)
     wire.cut(when)
@@ -95,7 +99,7 @@ def test_a_release_happens_once(far, wire, when):
 
 @WHEN
 def test_a_whole_turn_survives_the_cut(far, wire, when):
-    """2.9, 2.7: successors that were taken over in the lost answer end by their leases at the latest."""
+    """2.9, 2.7, P06: successors that were taken over in the lost answer end by their leases at the latest."""
     run = far.start(Chain)
     HOOKS["a"] = lambda ctx: wire.cut(when)
 
@@ -134,7 +138,7 @@ def test_the_hosts_own_ambiguous_commit_is_the_hosts_to_resolve(far, wire, when)
 
 
 def test_a_journal_that_stays_away_is_unavailable_and_nothing_was_written(make, wire, squidie, database_url):
-    """0, errors; 2, bad input"""
+    """P05 (0, errors; 2, bad input)"""
     far = make(database=wire.postgres_url(database_url))
     wire.close()
 

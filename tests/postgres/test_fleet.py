@@ -321,6 +321,7 @@ def test_the_numbers_equal_what_the_rows_and_facts_say(squidie, clock):
     assert found.expiries == number("facts where kind = 'attempt_expired'") == 3
     assert found.takeovers == number("facts where (body->'claim'->>'n')::int > 1 and kind = 'attempt_completed'") == 3
     assert found.refusals == len([error for error in refused if error is not None]) == 3
+    assert found.erased == 0
     assert found.dead_letters == number("dead_letters where closed_at is null") == 1
     assert found.given_up == number("dead_letters") == 1
     assert found.at == squidie.now()

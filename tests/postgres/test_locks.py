@@ -104,7 +104,7 @@ def test_a_host_may_refer_to_a_run_that_is_being_decided(squidie):
 
 
 def test_a_busy_run_alone_is_named_busy(make):
-    """L04"""
+    """L04, P04"""
     squidie = make(settings={"lock_timeout": 0.05})
     row = one_claimed(squidie)
 

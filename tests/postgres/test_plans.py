@@ -7,11 +7,13 @@ from hashlib import md5
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from squidie.journal import attempts, claims, dead, limits, retention
 from squidie.journal.arrays import Ints, Texts, Times, Uuids
 from squidie.journal.store import _prepared
+from tests.support.flows import Single
+from tests.support.lab import claim, completion, settle
 
 FILL = """
 insert into squidie.attempts (run_id, step, attempt, action, queue, priority, due_at)
@@ -279,3 +281,35 @@ def test_one_group_is_found_by_its_fingerprint(lettered):
 
     assert on(nodes, "dead_letters_alike")
     assert letters_touched(nodes) <= 200
+
+
+LONG = """
+insert into squidie.facts (run_id, seq, kind, at, body, hash)
+select run_id, seq + n, 'note', at, '{}', hash from squidie.facts, generate_series(1, 10000) n where run_id = :run;
+update squidie.runs set rev = 10001 where run_id = :run;
+insert into squidie.runs select (jsonb_populate_record(r, jsonb_build_object('run_id', gen_random_uuid()))).*
+from squidie.runs r, generate_series(1, 10000) n where r.run_id = :run;
+analyze squidie.facts; analyze squidie.runs
+"""
+READ = """
+select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0) from pg_stat_xact_user_tables
+where schemaname = 'squidie'
+"""
+
+
+@pytest.mark.tampered("facts that mean nothing, and runs without any")
+def test_a_settle_reads_as_little_of_a_long_history_as_of_a_short_one(squidie):
+    """P16: in rows, not by a clock: 10,000 facts in its run, and 10,000 runs beside it."""
+    short, long = squidie.start_many(Single, [{}, {}])
+    with squidie.engine.begin() as connection:
+        for statement in LONG.split(";"):
+            connection.execute(text(statement), {"run": long.id} if ":run" in statement else {})
+    by_run = {row.run_id: row for row in claim(squidie, 2)}
+    read = []
+    event.listen(squidie.engine, "commit", lambda connection: read.append(connection.scalar(text(READ))))
+
+    for run in (short, long):
+        assert settle(squidie, completion(by_run[run.id])) is None
+
+    assert read[0] > 0
+    assert read[1] < read[0] + 10

@@ -130,7 +130,7 @@ def test_a_poisonous_outcome_alone_does_not_end_the_turn(squidie):
 
 @pytest.mark.parametrize("size", [3, 16])
 def test_outcomes_survive_backends_that_are_terminated(squidie, size):
-    """G03, 2.9: the batch is nobody's fault; it is tried again whole, and each outcome is recorded once."""
+    """G03, P01, 2.9: the batch is nobody's fault; it is tried again whole, and each outcome is recorded once."""
     held_rows = claimed(squidie, size, Chain)
     shots = []
 
@@ -174,7 +174,7 @@ def test_a_busy_head_delays_only_its_own_outcome(squidie):
 
 
 def test_an_outcome_waits_longer_than_the_lock_timeout(make):
-    """4.12: retried until it is taken; finished work is not thrown away."""
+    """4.12, P04: retried until it is taken; finished work is not thrown away."""
     squidie = make(settings={"lock_timeout": 0.05})
     (row,) = claimed(squidie, 1)
     with ThreadPoolExecutor(1) as pool:
@@ -259,7 +259,7 @@ def test_a_turn_rings_for_what_it_leaves(squidie, bells, make):
 
 
 def test_a_turn_that_cannot_ring_goes_on(make, bells):
-    """L18"""
+    """L18, G23"""
     squidie = make(delivery=bells, settings={"turn_share": 0.000001})
     squidie.start_many(Chain, [{} for _ in range(5)])
     bells.reachable = False

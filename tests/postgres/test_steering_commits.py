@@ -45,7 +45,7 @@ BIRTHS = {
 @WHEN
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_command_whose_answer_was_lost_happens_once(squidie, far, wire, when, verb):
-    """2.9: without a key, too; the caller sees one answer."""
+    """2.9, P06: without a key, too; the caller sees one answer."""
     workflow, call, fact = VERBS[verb]
     run = squidie.start(workflow, {"plan": FAILING})
     work_off(squidie)
@@ -69,7 +69,7 @@ def test_an_early_event_whose_answer_was_lost_is_kept_once(squidie, far, wire, w
 @WHEN
 @pytest.mark.parametrize("verb", BIRTHS)
 def test_a_run_made_from_another_is_made_once(squidie, far, wire, when, verb):
-    """2.9, 8.1, 18.11, 5.6."""
+    """2.9, 8.1, 18.11, 5.6, P06."""
     source = squidie.start(Diamond, {"plan": {"d": ["fail"]}})
     work_off(squidie)
     wire.cut(when)

@@ -175,7 +175,7 @@ def test_poison_in_a_batch_costs_its_mates_one_loss_each_at_most(clock, squidie)
 
 
 def test_a_parent_ends_the_claims_of_its_dead_child_at_once(squidie):
-    """4.8, K: nobody waits for the lease; the child's other work is done by the next."""
+    """4.8, G05: nobody waits for the lease; the child's other work is done by the next."""
     run = squidie.start(Chain, {"plan": {"b": ["die"]}})
 
     ended, pid = run_in_a_child(lambda: squidie.turn(["default"]))

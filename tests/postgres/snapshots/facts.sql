@@ -8,6 +8,9 @@ select seq, kind, at, body::text as body, hash from {s}.facts where run_id = :ru
 select seq, kind, at, body::text as body, hash from {s}.facts
 where run_id = :run_id and body->'claim'->>'id' = :claim order by seq limit 1;
 
+-- NAMES_CLAIM
+select exists (select from {s}.facts where run_id = :run_id and position(:claim in body::text) > 0);
+
 -- BY_COMMAND
 select seq, kind, at, body::text as body, hash from {s}.facts
 where run_id = :run_id and body->'by'->>'verb' = :verb

@@ -17,3 +17,11 @@ select coalesce(current_setting('squidie.now', true), '') <> '' or exists (
     select from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
     where (s.setdatabase = 0 or d.datname = current_database()) and s.setconfig::text like '%squidie.now=%'
 );
+
+-- LONG_TRANSACTIONS
+select pid, coalesce(nullif(application_name, ''), 'without a name') as name, state,
+    extract(epoch from statement_timestamp() - xact_start)::float8 as seconds
+from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+    and xact_start <= statement_timestamp() - make_interval(secs => :longest)
+order by xact_start;
