@@ -2,98 +2,29 @@
 
 from __future__ import annotations
 
-import time
-from enum import StrEnum
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from squidie import failpoints, migrate
-from squidie.engine import conditions
+from squidie import failpoints
+from squidie.cli.database_checks import (
+    db_append_only,
+    db_clock,
+    db_connect,
+    db_durability,
+    db_encoding,
+    db_long_transactions,
+    db_role,
+    db_schema,
+)
+from squidie.cli.patient import Check, Finding, Needs, Patient, Severity, summed
 from squidie.errors import ConfigError, InvalidSpec, MissingConfig, SquidieError
 from squidie.journal import health
-from squidie.views.fleet import fleet
 from squidie.views.words import many, paused, span
 from squidie.workflow.spec import TriggerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from squidie.cli.setup import Setup
-    from squidie.delivery import Finding as Unwise
-    from squidie.journal.store import Journal
-    from squidie.runtime import Squidie
-    from squidie.views.fleet import Fleet
-
-OLDEST = 140_000
-
-
-class Severity(StrEnum):
-    """How bad it is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class Finding(NamedTuple):
-    """What one check has found."""
-
-    severity: Severity
-    evidence: str
-    fix: str | None = None
-
-
-class Needs(StrEnum):
-    """What must be there before a check makes sense."""
-
-    NOTHING = "nothing"
-    CODE = "code"
-    DATABASE = "database"
-    SCHEMA = "schema"
-
-
-class Check(NamedTuple):
-    """One check by its id, which is its anchor in the documentation."""
-
-    id: str
-    look: Callable[[Patient], Finding]
-    needs: Needs = Needs.SCHEMA
-
-
-class Patient:
-    """What is examined. Each part is fetched once, when a check first asks for it."""
-
-    def __init__(self, setup: Setup) -> None:
-        self.setup = setup
-        self.has: set[Needs] = {Needs.NOTHING}
-
-    @cached_property
-    def squidie(self) -> Squidie:
-        """The application's own object, or one on the journal alone."""
-        return self.setup.on_journal()
-
-    @cached_property
-    def journal(self) -> Journal:
-        """Its journal."""
-        from squidie.journal.store import Journal
-
-        return Journal(self.squidie.engine, self.squidie.schema)
-
-    @cached_property
-    def server(self) -> Any:
-        """The server's own words."""
-        with self.journal.reading() as connection:
-            return health.server(self.journal, connection)
-
-    @cached_property
-    def conditions(self) -> list[Unwise]:
-        """What is unwise about it, as a worker would find it."""
-        return conditions.of_database(self.journal)
-
-    @cached_property
-    def fleet(self) -> Fleet:
-        """Who is alive, and what is due."""
-        return fleet(self.journal, alive_for=max(60.0, 3 * self.squidie.settings.sweep))
 
 
 def examine(setup: Setup, only: str | None = None) -> Iterator[tuple[str, Finding]]:
@@ -131,76 +62,6 @@ def app_import(patient: Patient) -> Finding:
     return Finding(Severity.OK, f"{patient.setup.found_at}: {many(len(workflows), 'workflow')}, {many(steps, 'step')}")
 
 
-def db_connect(patient: Patient) -> Finding:
-    """Postgres answers, is new enough, and takes writes."""
-    began = time.monotonic()
-    server = patient.server
-    took = time.monotonic() - began
-    patient.has.add(Needs.DATABASE)
-    if server.is_replica:
-        return Finding(Severity.ERROR, "this is a read-only replica", "name the primary in the database URL")
-    if server.number < OLDEST:
-        return Finding(Severity.ERROR, f"PostgreSQL {server.version} is too old", "use 14 or newer")
-    return Finding(Severity.OK, f"PostgreSQL {server.version.partition(' ')[0]}, answered in {took * 1000:.0f} ms")
-
-
-def db_schema(patient: Patient) -> Finding:
-    """The journal's schema is what this code needs."""
-    patient.squidie.ensure_schema()
-    patient.has.add(Needs.SCHEMA)
-    return Finding(Severity.OK, f"schema {patient.squidie.schema} is at {migrate.head()}, as this code needs")
-
-
-def db_append_only(patient: Patient) -> Finding:
-    """Nobody has switched off what keeps facts from being changed."""
-    with patient.journal.reading() as connection:
-        guarded = health.is_guarded(patient.journal, connection)
-    if guarded:
-        return Finding(Severity.OK, "the trigger that keeps facts insert-only is in place")
-    fix = f'alter table "{patient.squidie.schema}".facts enable trigger facts_are_insert_only'
-    return Finding(Severity.ERROR, "facts can be changed: their trigger is missing or disabled", fix)
-
-
-def db_durability(patient: Patient) -> Finding:
-    """A commit is on disk when it says so."""
-    server = patient.server
-    well = f"fsync on, full_page_writes on, synchronous_commit {server.synchronous_commit}"
-    return _of_conditions(patient, {"fsync", "full_page_writes", "synchronous_commit"}, well)
-
-
-def db_encoding(patient: Patient) -> Finding:
-    """Every text can be stored."""
-    return _of_conditions(patient, {"server_encoding"}, patient.server.encoding)
-
-
-def db_role(patient: Patient) -> Finding:
-    """What we may do in the database is bounded."""
-    return _of_conditions(patient, {"role"}, f"{patient.server.role} is no superuser")
-
-
-def db_clock(patient: Patient) -> Finding:
-    """Both clocks, of this machine and of the database, say about the same."""
-    return _of_conditions(patient, {"clock"}, "this machine's and the database's differ by less than 5 s")
-
-
-def db_long_transactions(patient: Patient) -> Finding:
-    """No transaction has been open so long that claims become slow."""
-    return _of_conditions(patient, {"transactions"}, f"none is older than {conditions.LONGEST:g} s")
-
-
-def _of_conditions(patient: Patient, settings: set[str], well: str) -> Finding:
-    return _summed([each for each in patient.conditions if each.setting in settings], well)
-
-
-def _summed(unwise: Sequence[Unwise], well: str) -> Finding:
-    """What a worker would say at its start, as one finding."""
-    if not unwise:
-        return Finding(Severity.OK, well)
-    severity = Severity.ERROR if any(each.unsafe for each in unwise) else Severity.WARNING
-    evidence = "; ".join(f"{each.setting}: {each.reason}" for each in unwise)
-    return Finding(severity, evidence, "; ".join(dict.fromkeys(each.fix for each in unwise)))
-
-
 def broker_connect(patient: Patient) -> Finding:
     """Bells can be sent."""
     delivery = patient.squidie.delivery
@@ -219,7 +80,7 @@ def broker_connect(patient: Patient) -> Finding:
 def broker_settings(patient: Patient) -> Finding:
     """Nothing about the broker and its client is unwise."""
     findings = getattr(patient.squidie.delivery, "findings", list)
-    return _summed(findings(), "nothing unwise")
+    return summed(findings(), "nothing unwise")
 
 
 def broker_quarantine(patient: Patient) -> Finding:
