@@ -10,7 +10,7 @@ from squidie.cli.reading import Reading, read_command
 from squidie.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from squidie.cli.checks import Finding
+    from squidie.cli.patient import Finding
 
 _ERRORS, _WARNINGS = 1, 8
 _SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]⚠[/]", "error": "[red]✕[/]"}
