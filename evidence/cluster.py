@@ -127,12 +127,22 @@ class Cluster:
         for name in ("SQUIDIE_DATABASE_URL", "SQUIDIE_REDIS_URL"):
             os.environ.pop(name, None)  # servers of somebody else's are not killed
         self.services = Services.start(redis=kind == "celery", settings={"max_connections": CONNECTIONS})
-        self.database_url, self.effects_url = self.services.new_database(), self.services.new_database()
-        migrate.upgrade(self.database_url)
+        self.effects_url = self.services.new_database()
         self.effects = effects.Effects(self.effects_url)
         self.effects.prepare()
+        self._template = self.services.new_database()
+        migrate.upgrade(self._template)
+        hosting.prepare(self._template)
+        self.database_url = self.services.new_database(template=self._template)
         self.squidie = hosting.serving(self.database_url, self._delivery())
-        hosting.prepare(self.squidie.engine)
+
+    def renew(self) -> None:
+        """A journal of its own, and an empty Redis, for what is played next; processes still have the one before."""
+        self.squidie.close()
+        if self.kind == "celery":
+            self.services.redis.flush()
+        self.database_url = self.services.new_database(template=self._template)
+        self.squidie = hosting.serving(self.database_url, self._delivery())
 
     def worker(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from evidence import effects
 from evidence.workflows import OURS, Ticking
@@ -54,7 +54,9 @@ def serving(database: str | Engine, delivery: Delivery | None, **settings: Any) 
     return Squidie(database, delivery=delivery, workflows=workflows, settings={**PROFILE, **settings})
 
 
-def prepare(engine: Engine) -> None:
-    """The host's own table beside the journal, and the role that may write into it."""
+def prepare(url: str) -> None:
+    """The host's own table beside the journal, and the role that may write into it; no connection is left."""
+    engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(text(BOOKS))
+    engine.dispose()
