@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
@@ -31,9 +31,9 @@ from squidie_celery import CeleryDelivery, create_app
 from squidie_notify import NotifyDelivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from squidie import Run
+    from squidie import Run, Squidie
     from squidie.delivery import Delivery
 
 ROOT = Path(__file__).parents[1]
@@ -189,6 +189,15 @@ class Cluster:
         node.is_wanted = False
         return node
 
+    @contextmanager
+    def client(self, *, redis_url: str | None = None, database_url: str | None = None) -> Iterator[Squidie]:
+        """Another `squidie` that starts runs and asks after them, through a wire perhaps."""
+        squidie = hosting.serving(database_url or self.database_url, self._delivery(redis_url))
+        try:
+            yield squidie
+        finally:
+            squidie.close()
+
     def read(self, sql: str, **given: Any) -> Sequence[Any]:
         """Rows of the journal's database, as soon as it answers."""
         deadline = time.monotonic() + READY
@@ -259,10 +268,10 @@ class Cluster:
         self.nodes.append(node)
         return node
 
-    def _delivery(self) -> Delivery:
+    def _delivery(self, redis_url: str | None = None) -> Delivery:
         if self.kind == "notify":
             return NotifyDelivery()
-        return CeleryDelivery(create_app(self.services.redis_url, set_as_current=False))
+        return CeleryDelivery(create_app(redis_url or self.services.redis_url, set_as_current=False))
 
     def _environment(self, name: str, armed: str) -> dict[str, str]:
         told = {

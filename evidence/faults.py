@@ -6,6 +6,7 @@ A row that is neither is told with its reason.
 
 from __future__ import annotations
 
+import sys
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,10 @@ def one(cluster: Cluster, report: Report, number: str, scenario: Scenario) -> No
         names = [each.scenario for each in report.rows[before:]]
         row.expect(names, f"{number} opened no scenario")
         row.expect(all(name.startswith(number) for name in names), f"played under other names: {names}")
+    if not all(each.held for each in report.rows[before:]):
+        sys.stderr.write(f"\n{number} did not hold; the end of every log:\n{cluster.logs()}\n")
     cluster.retire(cluster.nodes)
+    cluster.nodes.clear()
 
 
 def proved(report: Report, numbers: Collection[str]) -> None:

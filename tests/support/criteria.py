@@ -95,9 +95,7 @@ class FaultPage(Page):
 
     def text(self) -> str:
         """The page as it should stand."""
-        made = (
-            f"Made from `{self.name}.toml`, the scenarios of `{EVIDENCE}` and tests that cite rows, by `{COMMAND}`."
-        )
+        made = f"Made from `{self.name}.toml`, the scenarios of `{EVIDENCE}` and tests that cite rows, by `{COMMAND}`."
         lines = [f"# {self.title}\n\n{made}\n`make faults` plays the scenarios and runs those tests.\n"]
         for section in self.promises().values():
             lines += [f"## {section['title']}", "", "| | fault | played by |", "| --- | --- | --- |"]
