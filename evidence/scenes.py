@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evidence.report import Row
     from squidie import Run, Squidie
 
-PATIENCE = 15.0
+PATIENCE = 30.0
 STEPS = {"Plain": 4, "Booked": 4, "Single": 1}
 SWEEP = 0.6
 """Seconds between two sweeps at most: half a second, and a fifth of that."""
