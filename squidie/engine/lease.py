@@ -152,9 +152,11 @@ class Renewer:
         while not self._closing:
             with self._changed:
                 self._changed.wait(self._pause())
-                hands, held = tuple(self._hands), dict(self._held)
+                hands = tuple(self._hands)
             for hand in hands:
                 hand.give_back(if_slow=True)
+            with self._changed:
+                held = dict(self._held)  # without what was just given back
             if held and time.monotonic() >= self._renew_at:
                 self._renew_at = time.monotonic() + self._settings.renewal
                 self._renew(held)
