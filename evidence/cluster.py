@@ -190,9 +190,11 @@ class Cluster:
         return node
 
     @contextmanager
-    def client(self, *, redis_url: str | None = None, database_url: str | None = None) -> Iterator[Squidie]:
-        """Another `squidie` that starts runs and asks after them, through a wire perhaps."""
-        squidie = hosting.serving(database_url or self.database_url, self._delivery(redis_url))
+    def client(
+        self, *, redis_url: str | None = None, database_url: str | None = None, release: str = ""
+    ) -> Iterator[Squidie]:
+        """Another `squidie` that starts runs and asks after them: through a wire perhaps, or of one release."""
+        squidie = hosting.serving(database_url or self.database_url, self._delivery(redis_url), release=release)
         try:
             yield squidie
         finally:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, text
 
 from evidence import effects
+from evidence.releases import RELEASE, released
 from evidence.workflows import OURS, Ticking
 from examples.reference import tasks
 from squidie import Squidie
@@ -48,9 +49,13 @@ from examples.reference.workflows import ManualApproval, SagaCheckout  # noqa: E
 ALL = (*OURS, SagaCheckout, ManualApproval)
 
 
-def serving(database: str | Engine, delivery: Delivery | None, **settings: Any) -> Squidie:
-    """A `Squidie` on this journal. Where `EVIDENCE_TICKING` is set it has the workflow of the windows, too."""
-    workflows = (*ALL, Ticking) if os.environ.get(TICKING) else ALL
+def serving(database: str | Engine, delivery: Delivery | None, *, release: str = "", **settings: Any) -> Squidie:
+    """A `Squidie` on this journal.
+
+    `EVIDENCE_TICKING` adds the workflow of the windows, `EVIDENCE_RELEASE` (or `release`) those of a deploy.
+    """
+    windows = (Ticking,) if os.environ.get(TICKING) else ()
+    workflows = (*ALL, *released(release or os.environ.get(RELEASE, "")), *windows)
     return Squidie(database, delivery=delivery, workflows=workflows, settings={**PROFILE, **settings})
 
 

@@ -14,17 +14,24 @@ if TYPE_CHECKING:
 
     Scenario = Callable[[Cluster, Report], None]
 
-MODULES = ("broker_faults", "database_faults", "time_faults", "change_faults", "batch_faults")
-"""Each has a table `PLAYED`: what plays a row, by the row's number. They are played in this order."""
+LANES = (("broker_faults", "time_faults"), ("database_faults", "change_faults", "batch_faults"))
+"""Modules, each with a table `PLAYED`: what plays a row, by the row's number.
+
+A lane has servers of its own, so that what is done to them in one does not reach the other; within a lane one row is
+played after the other.
+"""
 
 
-def played() -> dict[str, Scenario]:
-    """Every row that has a scenario, and that."""
-    found: dict[str, Scenario] = {}
-    for name in MODULES:
-        if find_spec(f"evidence.{name}") is not None:
-            table: dict[str, Scenario] = import_module(f"evidence.{name}").PLAYED
-            twice = sorted(found.keys() & table.keys())
-            assert not twice, f"evidence.{name} plays what another module plays: {', '.join(twice)}"
-            found |= table
+def lanes() -> list[dict[str, Scenario]]:
+    """Every row that has a scenario, and that, by lanes."""
+    found = [{row: scenario for name in lane for row, scenario in _played(name).items()} for lane in LANES]
+    twice = sorted({row for lane in found for row in lane if sum(row in each for each in found) > 1})
+    assert not twice, f"played in two lanes: {', '.join(twice)}"
     return found
+
+
+def _played(name: str) -> dict[str, Scenario]:
+    if find_spec(f"evidence.{name}") is None:
+        return {}
+    table: dict[str, Scenario] = import_module(f"evidence.{name}").PLAYED
+    return table

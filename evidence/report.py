@@ -133,6 +133,10 @@ class Report:
         with self._lock:
             return list(self._rows)
 
+    def of(self, name: str) -> list[Row]:
+        """Those whose scenario's name begins with this word."""
+        return [row for row in self.rows if row.scenario.split()[0] == name]
+
     @property
     def held(self) -> bool:
         """Whether there was something to see, and all of it held."""
