@@ -126,6 +126,8 @@ class Renewer:
                 self._renewed_at = time.monotonic()
                 self._renew_at = self._renewed_at + self._settings.renewal
             self._held.update({h.row.lease.claim_id: h for h in holdings if h.row.lease is not None})
+            for holding in holdings:
+                holding.signals.late = self._is_late
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="squidie-lease", daemon=True)
                 self._thread.start()
@@ -183,11 +185,8 @@ class Renewer:
         except SquidieError as error:
             self._renew_at = time.monotonic() + min(AGAIN, self._settings.renewal / 4)
             log.warning("claims could not be renewed: %s", error)
-            self._warn(held)
             return
         self._renewed_at = time.monotonic()
-        for claim in alive:
-            held[claim].signals.warned = False
         self.drop(gone)
 
     def _tell(self, holding: Holding, head: heads.Head | None) -> None:
@@ -208,7 +207,6 @@ class Renewer:
                 holding.signals.asked = True
                 holding.stop()
 
-    def _warn(self, held: dict[UUID, Holding]) -> None:
-        if time.monotonic() - self._renewed_at >= self._settings.lease * 2 / 3:
-            for holding in held.values():
-                holding.signals.warned = True
+    def _is_late(self) -> bool:
+        """Asked by the steps themselves: a renewal that nobody answers keeps the thread, and may be the reason."""
+        return time.monotonic() - self._renewed_at >= self._settings.lease * 2 / 3
