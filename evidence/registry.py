@@ -24,13 +24,14 @@ played after the other.
 
 def lanes() -> list[dict[str, Scenario]]:
     """Every row that has a scenario, and that, by lanes."""
-    found = [{row: scenario for name in lane for row, scenario in _played(name).items()} for lane in LANES]
+    found = [{row: scenario for name in lane for row, scenario in played_by(name).items()} for lane in LANES]
     twice = sorted({row for lane in found for row in lane if sum(row in each for each in found) > 1})
     assert not twice, f"played in two lanes: {', '.join(twice)}"
     return found
 
 
-def _played(name: str) -> dict[str, Scenario]:
+def played_by(name: str) -> dict[str, Scenario]:
+    """The rows of one module, if there is one of that name."""
     if find_spec(f"evidence.{name}") is None:
         return {}
     table: dict[str, Scenario] = import_module(f"evidence.{name}").PLAYED
