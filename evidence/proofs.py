@@ -30,6 +30,9 @@ RUN_BY = {
 }
 """Where tests are run that stand elsewhere."""
 
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
+"""Each half of the files with servers of its own."""
+
 Outcome = Literal["passed", "failed", "skipped"]
 
 
@@ -47,7 +50,8 @@ def prove(tests: Collection[str], folder: Path, seconds: float) -> tuple[list[Pr
     wanted, told = folder / "wanted", folder / "told"
     wanted.write_text("".join(json.dumps(test) + "\n" for test in sorted(tests)), "utf-8")
     told.write_text("", "utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "evidence.proofs", *files(tests)]
+    plugins = ["-p", "no:cacheprovider", "-p", "evidence.proofs", *(SIDE_BY_SIDE if len(files(tests)) > 1 else ())]
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, *files(tests)]
     environment = {**os.environ, WANTED: str(wanted), TOLD: str(told), "PYTHONPATH": str(ROOT)}
     try:
         done = subprocess.run(
@@ -85,8 +89,8 @@ def _names(item: Any) -> set[str]:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """A test's own part, and whatever went wrong before or after it."""
-    if report.when != "call" and report.passed:
+    """A test's own part, and whatever went wrong before or after it; told once, not by each half, too."""
+    if (report.when != "call" and report.passed) or "PYTEST_XDIST_WORKER" in os.environ:
         return
     said = report.longreprtext.strip().splitlines()[-1:] if report.failed else []
     tests = [str(value) for name, value in report.user_properties if name == PROVES]
