@@ -208,7 +208,7 @@ def forged(cluster: Cluster, report: Report, bells: int = FORGED) -> None:
         row.hit("forged bells", bells)
         flooded = _begun_one_by_one(cluster, node, 20, lambda: waiting(client, "forged") > 0)
         row.expect(len(flooded) > 1, "the bells were heard before anything could be begun among them")
-        eventually(lambda: waiting(client, "forged") == 0, 60.0, every=0.1, why="the flood does not end")
+        eventually(lambda: waiting(client, "forged") == 0, 120.0, every=0.1, why="the flood does not end")
         old = {(run_id,) for (run_id,) in done}
         row.expect({fact for fact in facts(cluster) if (fact[0],) in old} == before, "forged bells have changed facts")
         row.runs = len(normal) + len(flooded)
