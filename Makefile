@@ -1,6 +1,6 @@
 # Every target prepares what it needs: .venv, from PyPI, once, and again when pyproject.toml changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test smoke resilience mutants stateful lint bench check clean
+.PHONY: help setup demo test smoke resilience faults mutants stateful lint bench check clean
 
 export SQUIDIE_PYTHON
 PYTHON := .venv/bin/python
@@ -30,6 +30,9 @@ smoke: setup ## play every reference workflow once, on a PostgreSQL started just
 
 resilience: setup ## kill everything at every boundary, and count what was lost
 	@$(PYTHON) -m evidence resilience $(ARGS)
+
+faults: setup ## every fault of the list once, at Redis, Postgres, clocks, deploys, people and turns
+	@$(PYTHON) -m evidence faults $(ARGS)
 
 mutants: setup ## switch off every guard, one at a time, and look whether a test notices
 	@$(PYTHON) -m evidence.mutants $(ARGS)

@@ -1,4 +1,4 @@
-"""`python -m evidence resilience`: play it, print what came of it, and exit with 1 if anything did not hold."""
+"""`python -m evidence resilience | faults`: play it, print what came of it, exit with 1 if anything did not hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import logging
 import sys
 
-from evidence import resilience
+from evidence import faults, resilience
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,6 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evidence", description="Does it survive?")
     commands = parser.add_subparsers(dest="command", required=True)
     resilience.declare(commands)
+    faults.declare(commands)
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.ERROR)
     code: int = given.play(given)

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
@@ -31,9 +31,9 @@ from squidie_celery import CeleryDelivery, create_app
 from squidie_notify import NotifyDelivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from squidie import Run
+    from squidie import Run, Squidie
     from squidie.delivery import Delivery
 
 ROOT = Path(__file__).parents[1]
@@ -127,12 +127,22 @@ class Cluster:
         for name in ("SQUIDIE_DATABASE_URL", "SQUIDIE_REDIS_URL"):
             os.environ.pop(name, None)  # servers of somebody else's are not killed
         self.services = Services.start(redis=kind == "celery", settings={"max_connections": CONNECTIONS})
-        self.database_url, self.effects_url = self.services.new_database(), self.services.new_database()
-        migrate.upgrade(self.database_url)
+        self.effects_url = self.services.new_database()
         self.effects = effects.Effects(self.effects_url)
         self.effects.prepare()
+        self._template = self.services.new_database()
+        migrate.upgrade(self._template)
+        hosting.prepare(self._template)
+        self.database_url = self.services.new_database(template=self._template)
         self.squidie = hosting.serving(self.database_url, self._delivery())
-        hosting.prepare(self.squidie.engine)
+
+    def renew(self) -> None:
+        """A journal of its own, and an empty Redis, for what is played next; processes still have the one before."""
+        self.squidie.close()
+        if self.kind == "celery":
+            self.services.redis.flush()
+        self.database_url = self.services.new_database(template=self._template)
+        self.squidie = hosting.serving(self.database_url, self._delivery())
 
     def worker(
         self,
@@ -178,6 +188,17 @@ class Cluster:
         node = self._keep(Process(command, name=name, env=told, cwd=ROOT, log=self.folder / f"{name}.log"))
         node.is_wanted = False
         return node
+
+    @contextmanager
+    def client(
+        self, *, redis_url: str | None = None, database_url: str | None = None, release: str = ""
+    ) -> Iterator[Squidie]:
+        """Another `squidie` that starts runs and asks after them: through a wire perhaps, or of one release."""
+        squidie = hosting.serving(database_url or self.database_url, self._delivery(redis_url), release=release)
+        try:
+            yield squidie
+        finally:
+            squidie.close()
 
     def read(self, sql: str, **given: Any) -> Sequence[Any]:
         """Rows of the journal's database, as soon as it answers."""
@@ -249,10 +270,10 @@ class Cluster:
         self.nodes.append(node)
         return node
 
-    def _delivery(self) -> Delivery:
+    def _delivery(self, redis_url: str | None = None) -> Delivery:
         if self.kind == "notify":
             return NotifyDelivery()
-        return CeleryDelivery(create_app(self.services.redis_url, set_as_current=False))
+        return CeleryDelivery(create_app(redis_url or self.services.redis_url, set_as_current=False))
 
     def _environment(self, name: str, armed: str) -> dict[str, str]:
         told = {

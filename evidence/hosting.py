@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from evidence import effects
 from evidence.batches import BATCHED
+from evidence.releases import RELEASE, released
 from evidence.workflows import OURS, Ticking
 from examples.reference import tasks
 from squidie import Squidie
@@ -49,13 +50,19 @@ from examples.reference.workflows import ManualApproval, SagaCheckout  # noqa: E
 ALL = (*OURS, *BATCHED, SagaCheckout, ManualApproval)
 
 
-def serving(database: str | Engine, delivery: Delivery | None, **settings: Any) -> Squidie:
-    """A `Squidie` on this journal. Where `EVIDENCE_TICKING` is set it has the workflow of the windows, too."""
-    workflows = (*ALL, Ticking) if os.environ.get(TICKING) else ALL
+def serving(database: str | Engine, delivery: Delivery | None, *, release: str = "", **settings: Any) -> Squidie:
+    """A `Squidie` on this journal.
+
+    `EVIDENCE_TICKING` adds the workflow of the windows, `EVIDENCE_RELEASE` (or `release`) those of a deploy.
+    """
+    windows = (Ticking,) if os.environ.get(TICKING) else ()
+    workflows = (*ALL, *released(release or os.environ.get(RELEASE, "")), *windows)
     return Squidie(database, delivery=delivery, workflows=workflows, settings={**PROFILE, **settings})
 
 
-def prepare(engine: Engine) -> None:
-    """The host's own table beside the journal, and the role that may write into it."""
+def prepare(url: str) -> None:
+    """The host's own table beside the journal, and the role that may write into it; no connection is left."""
+    engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(text(BOOKS))
+    engine.dispose()

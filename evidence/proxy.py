@@ -6,6 +6,7 @@
         proxy.refuse = True         new connections are reset
         proxy.reset()               those that are open are reset
         proxy.cut("after")          the next COMMIT reaches the server, its answer reaches nobody
+        proxy.rewrite = function    the server hears what this makes of a connection's bytes, from the first one on
 
 `hits` counts what really happened, by kind.
 """
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from sqlalchemy import make_url
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
 CHUNK = 65536
 LOOK = 0.01
@@ -71,6 +72,7 @@ class FaultProxy:
         self.latency = 0.0
         self.blackhole = False
         self.refuse = False
+        self.rewrite: Callable[[Wire, bytes], bytes] | None = None
         self.hits: Counter[str] = Counter()
         self._cut: tuple[When, bytes] | None = None
         self._wires: set[Wire] = set()
@@ -134,7 +136,11 @@ class FaultProxy:
         self._listening.set()
         await self._closing.wait()
         server.close()
+        self.heal()
         self._reset_all()
+        until = self._loop.time() + 2
+        while self._wires and self._loop.time() < until:  # noqa: ASYNC110 - their tasks end by themselves
+            await asyncio.sleep(LOOK)
 
     def _reset_all(self) -> None:
         for wire in tuple(self._wires):
@@ -183,7 +189,7 @@ class FaultProxy:
                     return
                 case "after":
                     wire.deaf = True
-            wire.ends[1].write(data)
+            wire.ends[1].write(data if self.rewrite is None else self.rewrite(wire, data))
             await wire.ends[1].drain()
 
     async def _answer(self, reader: asyncio.StreamReader, wire: Wire) -> None:

@@ -133,17 +133,26 @@ class Report:
         with self._lock:
             return list(self._rows)
 
+    def of(self, name: str) -> list[Row]:
+        """Those whose scenario's name begins with this word."""
+        return [row for row in self.rows if row.scenario.split()[0] == name]
+
     @property
     def held(self) -> bool:
         """Whether there was something to see, and all of it held."""
         return bool(self.rows) and all(row.held for row in self.rows)
 
-    def close(self) -> int:
-        """Print the table, write the file; the exit code."""
+    @property
+    def left(self) -> float:
+        """Seconds until the cap."""
+        return self._cap - (time.monotonic() - self._begun)
+
+    def close(self, table: Callable[[str, list[Row]], Table] | None = None) -> int:
+        """Print the table, write the file; the exit code. `table` makes one of its own kind from the rows."""
         rows = self.rows
         took = round(time.monotonic() - self._begun, 1)
         console = Console(width=None if sys.stdout.isatty() else 160)
-        console.print(_table(self._command, rows))
+        console.print((table or _table)(self._command, rows))
         for row in rows:
             for line in (*row.why, *row.violations, *row.stuck):
                 console.print(f"{row.scenario}: {line}", markup=False, highlight=False, soft_wrap=True)

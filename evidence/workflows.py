@@ -21,13 +21,14 @@ class Orders(TypedDict, total=False):
     """What steps do, by their names.
 
     `fails`: so many attempts raise. `naps`: seconds before the end. `gates`: a file to wait for. `dies`: ends its
-    process each time.
+    process each time. `needs`: a file without which an attempt raises.
     """
 
     fails: dict[str, int]
     naps: dict[str, float]
     gates: dict[str, str]
     dies: list[str]
+    needs: dict[str, str]
 
 
 def act(ctx: StepContext) -> str:
@@ -52,6 +53,9 @@ def obey(ctx: StepContext) -> str:
     if gate is not None:
         _wait_for(Path(gate))
     _nap((ctx.payload.get("naps") or {}).get(ctx.step, 0))
+    needed = (ctx.payload.get("needs") or {}).get(ctx.step)
+    if needed is not None and not Path(needed).exists():
+        raise ConnectionError(f"what {ctx.step} needs is down")
     if ctx.attempt <= (ctx.payload.get("fails") or {}).get(ctx.step, 0):
         raise ConnectionError(f"{ctx.step} was to fail")
     return f"{ctx.step} {ctx.attempt}"

@@ -47,10 +47,11 @@ class Delivery(Protocol):
     what is raised in such a task when its time is over, a subclass of `TimedOut`. `in_child()` says whether this
     process exists to run steps and is replaced when it ends, so that a step that does not end may end it;
     `is_stop(error)` says whether an exception that came out of a step is how the worker's stop reached it;
-    `flush(timeout)` sends the last bells. `listener()` is an ear for `squidie worker`. `rung` and `failed` count the
-    bells of this process, `ok_at` is the `time.monotonic()` of the last one that was sent. For `squidie doctor`:
-    `check()` says in a few words that the carrier answers, or raises `Unavailable`; `findings()` are what is unwise
-    about it; `quarantined()` is how many messages were put aside because nobody could read them.
+    `flush(timeout)` sends the last bells and says whether they have left. `listener()` is an ear for `squidie worker`.
+    `rung` and `failed` count the bells of this process, `ok_at` is the `time.monotonic()` of the last one that was
+    sent. For `squidie doctor`: `check()` says in a few words that the carrier answers, or raises `Unavailable`;
+    `findings()` are what is unwise about it; `quarantined()` is how many messages were put aside because nobody could
+    read them.
     """
 
     name: str

@@ -129,6 +129,8 @@ class Renewer:
                 self._renewed_at = time.monotonic()
                 self._renew_at = self._renewed_at + self._settings.renewal
             self._held.update({h.row.lease.claim_id: h for h in holdings if h.row.lease is not None})
+            for holding in holdings:
+                holding.signals.late = self._is_late
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="squidie-lease", daemon=True)
                 self._thread.start()
@@ -156,15 +158,17 @@ class Renewer:
         while not self._closing:
             with self._changed:
                 self._changed.wait(self._pause())
-                hands, held = tuple(self._hands), dict(self._held)
+                hands = tuple(self._hands)
             try:
-                self._look_after(hands, held)
+                self._look_after(hands)
             except Exception:
                 log.exception("a renewal failed; the next one tries again")
 
-    def _look_after(self, hands: Collection[Hand], held: dict[UUID, Holding]) -> None:
+    def _look_after(self, hands: Collection[Hand]) -> None:
         for hand in hands:
             hand.give_back(if_slow=True)
+        with self._changed:
+            held = dict(self._held)  # without what was just given back
         if held and time.monotonic() >= self._renew_at:
             self._renew_at = time.monotonic() + self._settings.renewal
             self._renew(held)
@@ -191,11 +195,8 @@ class Renewer:
         except SquidieError as error:
             self._renew_at = time.monotonic() + min(AGAIN, self._settings.renewal / 4)
             log.warning("claims could not be renewed: %s", error)
-            self._warn(held)
             return
         self._renewed_at = time.monotonic()
-        for claim in alive:
-            held[claim].signals.warned = False
         self.drop(gone)
 
     def _tell(self, holding: Holding, head: heads.Head | None) -> None:
@@ -216,7 +217,6 @@ class Renewer:
                 holding.signals.asked = True
                 holding.stop()
 
-    def _warn(self, held: dict[UUID, Holding]) -> None:
-        if time.monotonic() - self._renewed_at >= self._settings.lease * 2 / 3:
-            for holding in held.values():
-                holding.signals.warned = True
+    def _is_late(self) -> bool:
+        """Asked by the steps themselves: a renewal that nobody answers keeps the thread, and may be the reason."""
+        return time.monotonic() - self._renewed_at >= self._settings.lease * 2 / 3

@@ -36,6 +36,9 @@ log = logging.getLogger("squidie.turn")
 
 Draining = Callable[[], bool]
 
+BELL = 0.05
+"""Seconds that a turn waits for its last bell to leave; while it has not, the turn goes on working."""
+
 
 @dataclass(slots=True)
 class TurnReport:
@@ -61,7 +64,7 @@ class Turn:
 
     def take(self) -> TurnReport:
         """Until nothing is left, the share is used, or the worker drains."""
-        while self._goes_on():
+        while self._goes_on() or not self._passed_on():
             self._parts.timers.look_now_and_then()
             work, queue, left = self._claim()
             if not work and self._parts.timers.look():
@@ -74,7 +77,6 @@ class Turn:
                 work = self.work_off(work, queue)
         else:
             self.report.left = True
-            self._parts.bells.ring(self._queues)
         return self.report
 
     def work_off(self, work: list[Work], queue: str, *, hand_over: bool = True) -> list[Work]:
@@ -99,6 +101,15 @@ class Turn:
     def _goes_on(self) -> bool:
         """Within its share, or while it could not ring for somebody else to go on."""
         return not self._draining() and (time.monotonic() < self._ends_at or not self._parts.delivery.reachable)
+
+    def _passed_on(self) -> bool:
+        """Ring for whoever goes on with what is left; whether that bell has left.
+
+        A broker that was frozen a moment ago is not known to be away, and the bell that finds out finds nobody.
+        """
+        self._parts.bells.ring(self._queues)
+        flush = getattr(self._parts.delivery, "flush", None)
+        return self._draining() or flush is None or bool(flush(BELL))
 
     def _claim(self) -> tuple[list[Work], str, bool]:
         most = self._most or self._parts.pace.size()

@@ -133,7 +133,7 @@ with wall as materialized (
         (select count(*) from lazily) as lazily
     from wall
 )
-select a.*, r.definition, r.fold, r.state::text as state, told.is_limited, told.stands, told.is_left, told.lazily
+select a.*, r.definition, r.rev, r.fold, r.state::text as state, told.is_limited, told.stands, told.is_left, told.lazily
 from told left join (claimed a join take t using (run_id, kind, step, attempt)) on true
     left join {{s}}.runs r on r.run_id = a.run_id order by t.n
 """
@@ -152,7 +152,7 @@ would refuse their first holder.
 """
 
 UNDER_TOKEN = f"""
-select {ROW}, r.definition, r.fold, r.state::text as state from {{s}}.attempts a
+select {ROW}, r.definition, r.rev, r.fold, r.state::text as state from {{s}}.attempts a
 join {{s}}.runs r on r.run_id = a.run_id
 where a.claim_id is not null and a.owner = :owner and a.token_hash = :token_hash
 order by a.priority, a.due_at, a.run_id, a.step
@@ -274,7 +274,7 @@ def _given(turns: Sequence[Turn], gates: Sequence[Gate], weights: Mapping[str, i
 def _claimed(journal: Journal, connection: Connection, r: Any) -> Claimed | None:
     """None for a run whose history cannot be read here: its claim is left to its lease, its mates go on."""
     try:
-        run = heads.state_of(journal, connection, r.run_id, r.fold, r.state)
+        run = heads.state_of(journal, connection, r)
     except HistoryError as error:
         log.error("run %s cannot be worked on: %s", r.run_id, error)  # noqa: TRY400 - the history is at fault, not the code
         return None

@@ -89,11 +89,22 @@ def missing(journal: Journal, connection: Connection, run_id: UUID) -> RunNotFou
     return RunRetired(run_id) if is_retired(journal, connection, run_id) else RunNotFound(run_id)
 
 
-def state_of(journal: Journal, connection: Connection, run_id: UUID, version: int, state: str | None) -> Run:
-    """The cached fold; where it is missing or of another version of the fold, the facts folded again."""
-    if state is not None and version == FOLD:
+def state_of(journal: Journal, connection: Connection, row: Any) -> Run:
+    """The cached fold of a head's row (`run_id, rev, fold, state`).
+
+    Where it is missing, of another version of the fold, of another revision or unreadable, the facts are folded again.
+    """
+    cached = _cached(row.state) if row.state is not None and row.fold == FOLD else None
+    if cached is not None and cached.revision == row.rev:
+        return cached
+    return fold((each.at, each.fact) for each in facts.read(journal, connection, row.run_id))
+
+
+def _cached(state: str) -> Run | None:
+    try:
         return _decoder.decode(state)
-    return fold((row.at, row.fact) for row in facts.read(journal, connection, run_id))
+    except msgspec.MsgspecError:
+        return None
 
 
 def decode(state: str | bytes) -> Run:
@@ -114,6 +125,4 @@ def _head_or_error(journal: Journal, connection: Connection, row: Row[Any]) -> H
 
 
 def _head(journal: Journal, connection: Connection, row: Row[Any]) -> Head:
-    return Head(
-        row.run_id, row.rev, bytes(row.head_hash), state_of(journal, connection, row.run_id, row.fold, row.state)
-    )
+    return Head(row.run_id, row.rev, bytes(row.head_hash), state_of(journal, connection, row))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from squidie.errors import RunUnsuccessful, WaitTimeout
+from squidie.errors import JournalUnavailable, RunUnsuccessful, WaitTimeout
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -40,12 +41,13 @@ class Run:
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the end (at most `timeout` seconds) and return the run's output.
 
-        Raises `RunUnsuccessful` or `WaitTimeout`.
+        Raises `RunUnsuccessful` or `WaitTimeout`. A journal that goes away meanwhile is waited for, too: it is
+        `JournalUnavailable` only where it is still away when the time is over.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = inf if timeout is None else time.monotonic() + timeout
         look = _FIRST_LOOK
-        while (ended := self._squidie.ended(self.id)) is None:
-            if deadline is not None and time.monotonic() + look > deadline:
+        while (ended := self._ended(deadline - look)) is None:
+            if time.monotonic() + look > deadline:
                 raise WaitTimeout(self.id, timeout or 0.0)
             time.sleep(look)
             look = min(look * 1.3, _LONGEST_LOOK)
@@ -53,6 +55,15 @@ class Run:
         if status != "completed":
             raise RunUnsuccessful(self.id, status, error)
         return output
+
+    def _ended(self, patience: float) -> tuple[str, Any, dict[str, Any] | None] | None:
+        """How it ended; None also where the journal does not say, while there is time to ask again."""
+        try:
+            return self._squidie.ended(self.id)
+        except JournalUnavailable:
+            if time.monotonic() > patience:
+                raise
+            return None
 
     def __repr__(self) -> str:
         return f"<Run {self.id}>"

@@ -109,7 +109,7 @@ def row_of(look: Look, short_id: str, now: datetime) -> RunRow:
 
 def _kept(journal: Journal, connection: Connection, head: Any) -> Run | HistoryError:
     try:
-        return heads.state_of(journal, connection, head.run_id, head.fold, head.state)
+        return heads.state_of(journal, connection, head)
     except HistoryError as error:
         return error
 

@@ -109,17 +109,18 @@ class TimedOut(StepInterrupted):
 class Signals:
     """What the engine knows of a running attempt; set from the thread that renews the leases, read by the step.
 
+    `late` says, whenever it is asked, that its claim has not been renewed for too long.
     `progress` goes the other way, as does `afterwards`: what to call with `completed`, `retried` or `failed` once the
     outcome was taken.
     """
 
-    __slots__ = ("afterwards", "asked", "cancelled", "lost", "progress", "timed_out", "warned")
+    __slots__ = ("afterwards", "asked", "cancelled", "late", "lost", "progress", "timed_out")
 
     def __init__(self) -> None:
         self.cancelled = False
         self.asked = False
         self.lost = False
-        self.warned = False
+        self.late: Callable[[], bool] = lambda: False
         self.timed_out = False
         self.progress: tuple[float | None, str] | None = None
         self.afterwards: list[Callable[[str], None]] = []
@@ -167,7 +168,7 @@ class StepContext:
 
         The latter is taken back when it can again.
         """
-        return self.signals.lost or self.signals.warned
+        return self.signals.lost or self.signals.late()
 
     def check(self) -> None:
         """Stop here if the result is no longer wanted: raises `Cancelled`, `LeaseLost` or `TimedOut`.

@@ -525,6 +525,25 @@ def test_what_has_not_begun_is_given_back_when_a_mate_runs_long(make):
     assert len(CALLS) == 2
 
 
+def test_what_was_given_back_is_not_said_to_be_lost(make, caplog):
+    """4.7: a beat that is due at that very moment does not miss it."""
+    squidie = quick(make(settings={"beat": 0.01}))
+    runs = {run.id for run in squidie.start_many(Single, [{}, {}])}
+
+    def linger(ctx):
+        if len(CALLS) == 1:
+            (other,) = runs - {ctx.run_id}
+            eventually(lambda: "attempt_released" in kinds(squidie, other), why="nothing was given back")
+            renewed = scalar(squidie, "select lease_until from {s}.attempts where claim_id is not null")
+            sql = "select lease_until > :then from {s}.attempts where claim_id is not null"
+            eventually(lambda: query(squidie, sql, then=renewed)[0][0], why="nothing is renewed any more")
+
+    HOOKS["only"] = linger
+    squidie.turn(["default"])
+
+    assert "was ended by somebody else" not in caplog.text
+
+
 def quick(squidie):
     """It has learned that all steps are short, and takes many together."""
     squidie._parts.pace.short = frozenset(squidie.registry.served)

@@ -103,3 +103,22 @@ def test_a_key_says_nothing_of_another_verb(squidie):
     again = squidie.replay(run.id, key="k")
 
     assert again.id != run.id
+
+
+def test_a_step_that_starts_a_run_with_its_own_key_and_fails_has_started_one(squidie):
+    """V12: tried again it is given the same run, whatever became of the attempt that started it."""
+    begun = []
+
+    def start_another(ctx):
+        begun.append(squidie.start(Single, key=ctx.idempotency_key, queue="elsewhere"))
+
+    HOOKS["a"] = start_another
+    run = squidie.start(Patient, {"plan": {"a": ["raise", "raise"]}})
+    for _ in range(3):
+        work_off(squidie)
+        if run.snapshot().status == "running":
+            squidie.retry_now(run.id, "a")
+
+    assert run.result(1) == "b1"
+    assert [each.created for each in begun] == [True, False, False]
+    assert len({each.id for each in begun}) == 1

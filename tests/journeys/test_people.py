@@ -145,7 +145,7 @@ def test_the_hook_is_told_actor_verb_run_and_role_and_its_no_is_final(make):
 
 
 def test_expect_is_refused_only_where_the_step_was_touched_since(squidie):
-    """6.8."""
+    """6.8, V10."""
     run = at_the_question(squidie, Twice)
     seen = run.snapshot().revision
     squidie.resume(run.id, step="left")
@@ -160,7 +160,7 @@ def test_expect_is_refused_only_where_the_step_was_touched_since(squidie):
 
 
 def test_a_double_click_is_one_fact_and_somebody_else_is_told_who_was_first(squidie):
-    """6.9: one key, one answer; without it a second decision is `AlreadyResolved`."""
+    """6.9, V09: one key, one answer; without it a second decision is `AlreadyResolved`."""
     run = at_the_question(squidie)
     for _ in range(3):
         assert squidie.approve(run.id, actor="ann", key="click").id == run.id

@@ -71,7 +71,7 @@ def test_the_schedule_context_is_kept_without_its_identity(squidie):
 
 
 def test_one_key_makes_one_new_run(squidie):
-    """8.1: with a key the id is derived from it."""
+    """8.1, V06: with a key the id is derived from it."""
     source = ended(squidie, Paused)
     squidie.cancel(source.id, reason="x")
     one, two = (squidie.replay(source.id, key="k") for _ in range(2))
@@ -82,7 +82,7 @@ def test_one_key_makes_one_new_run(squidie):
 
 
 def test_an_open_run_is_not_replayed(squidie):
-    """8.2."""
+    """8.2, V06."""
     run = squidie.start(Charging)
     with pytest.raises(InvalidTransition) as refused:
         squidie.replay(run.id)
@@ -91,7 +91,7 @@ def test_an_open_run_is_not_replayed(squidie):
 
 
 def test_what_cannot_be_taken_back_must_be_named(squidie):
-    """8.3: irreversible and not replayable steps, each with when it completed and its key."""
+    """8.3, V06: irreversible and not replayable steps, each with when it completed and its key."""
     source = ended(squidie, Charging)
     before = counts(squidie)
     with pytest.raises(UnsafeReplay) as unsafe:

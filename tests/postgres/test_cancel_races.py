@@ -56,7 +56,7 @@ def is_too_late(answer, status):
 
 
 def test_against_a_completion(squidie):
-    """7.1: proved by; V07, M18: one terminal fact, and the loser is told."""
+    """7.1, V07: proved by; M18: one terminal fact, and the loser is told."""
     won = Winners()
     with Trials() as trials:
         for row in claimed(squidie, Single):
@@ -91,7 +91,7 @@ def test_against_a_claim(squidie):
 
 
 def test_against_a_failure_that_opens_the_next_attempt(squidie):
-    """5.4, 7.1: proved by: the next attempt was opened and withdrawn, or never opened."""
+    """5.4, 7.1, V08: proved by: the next attempt was opened and withdrawn, or never opened."""
     won = Winners()
     with Trials() as trials:
         for row in claimed(squidie, Hurried):
@@ -109,7 +109,7 @@ def test_against_a_failure_that_opens_the_next_attempt(squidie):
 
 
 def test_against_an_approval(squidie):
-    """6.2, 7.1: proved by"""
+    """6.2, 7.1, V08: proved by"""
     won = Winners()
     with Trials() as trials:
         for run in started(squidie, Asking):
@@ -127,7 +127,7 @@ def test_against_an_approval(squidie):
 
 
 def test_against_an_event(squidie):
-    """7.1, 18.4: proved by"""
+    """7.1, 18.4, V08: proved by"""
     won = Winners()
     with Trials() as trials:
         for run in started(squidie, Told):
@@ -145,7 +145,7 @@ def test_against_an_event(squidie):
 
 
 def test_against_a_timer(squidie, clock):
-    """7.1: proved by: a wait that is over."""
+    """7.1, V08: proved by: a wait that is over."""
     clock(NOON)
     runs = started(squidie, Resting)
     due = timers(squidie, "rest")

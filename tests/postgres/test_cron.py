@@ -161,7 +161,7 @@ def test_a_window_that_exists_is_not_opened_again_when_the_clock_steps_back(squi
 
 
 def test_the_hour_that_comes_twice_and_the_one_that_does_not_come(make):
-    """M20: an hourly job goes on through both changes of the local clock, once an hour by real time."""
+    """T07, M20: an hourly job goes on through both changes of the local clock, once an hour by real time."""
     squidie = make(Hourly)
     for day in (datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)):
         change(squidie, "delete from {s}.schedules")

@@ -267,6 +267,16 @@ def test_a_turn_that_cannot_ring_goes_on(make, bells):
     assert squidie.turn(["default"]).claimed == 15
 
 
+@pytest.mark.parametrize("heard", [False, True], ids=["unanswered", "answered"])
+def test_a_turn_goes_on_until_its_last_bell_was_answered(make, bells, heard):
+    """L18: a carrier that has just been frozen is not known to be away yet."""
+    squidie = make(delivery=bells, settings={"turn_share": 0.000001})
+    squidie.start_many(Chain, [{} for _ in range(5)])
+    bells.flush = lambda timeout: heard
+
+    assert squidie.turn(["default"]).claimed == (0 if heard else 15)
+
+
 def test_a_turn_takes_its_queues_in_turn(squidie):
     """L17: the queues it was given, whatever else is due."""
     for queue in ("one", "two", "three"):

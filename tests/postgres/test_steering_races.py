@@ -58,7 +58,7 @@ def resolved_at(squidie, run):
 
 
 def test_two_operators_decide_once_and_the_other_is_told_who_and_when(squidie):
-    """6.9: proved by; V10: approve against reject."""
+    """6.9, V10: proved by; approve against reject."""
     won = Winners()
     with Trials() as trials:
         for run in started(squidie, Stern):
@@ -82,7 +82,7 @@ def test_two_operators_decide_once_and_the_other_is_told_who_and_when(squidie):
 
 @pytest.mark.parametrize("keys", [("click", "click"), ("one tab", "another")])
 def test_a_double_click_is_one_fact_and_two_tabs_are_one_answer_and_a_refusal(squidie, keys):
-    """6.9: V09."""
+    """6.9, V09."""
     one, other = keys
     with Trials() as trials:
         for run in started(squidie, Asking):

@@ -1,6 +1,7 @@
 """Which test proves which promise: read from the first words of the tests' docstrings, written to pages of the docs.
 
 A test cites by number: its docstring begins `5.7, 5.10: the attempt's number stays`, or `B05, Q2: priority first`.
+Faults are played by scenarios, too: the modules of evidence/ name them in their tables `PLAYED`.
 `python -m tests.support.criteria` writes the pages.
 """
 
@@ -19,6 +20,7 @@ REFERENCE = ROOT / "docs" / "reference"
 SOURCES = ("tests/**/test_*.py", "tests/support/operated.py", "squidie/testing/delivery.py", "evidence/**/*.py")
 """Where proofs stand: the tests, the contract that adapters' tests derive from, the scenarios of the evidence."""
 
+EVIDENCE = "evidence/"
 COMMAND = "python -m tests.support.criteria"
 ONE = r"(?:\d+\.\d+|[A-Z]\d+)"
 CITED = re.compile(rf"^({ONE}(?:\s*(?:,|and|to)\s*{ONE})*)\s*(?:[:.(]|$)")
@@ -66,14 +68,77 @@ class Page(NamedTuple):
 
     def missing(self) -> list[str]:
         """The promises that no test cites."""
-        numbers = [number for section in self.promises().values() for number in section if NUMBER.fullmatch(number)]
-        return [number for number in numbers if number not in cited() and number not in self.open()]
+        return [number for number in self.numbers() if number not in cited() and number not in self.open()]
+
+    def titles(self) -> dict[str, str]:
+        """What is promised, by number."""
+        told = [each for section in self.promises().values() for each in section.items()]
+        return {number: title for number, title in told if NUMBER.fullmatch(number)}
+
+    def numbers(self) -> tuple[str, ...]:
+        """All of them, in order."""
+        return tuple(self.titles())
 
 
-PAGES = (
+class FaultPage(Page):
+    """Faults instead of promises; what is not played yet has a reason in the list."""
+
+    __slots__ = ()
+
+    def reasons(self) -> dict[str, str]:
+        """Why a fault is not played yet, by number."""
+        return dict(tomllib.loads(self.list.read_text("utf-8")).get("open", {}))
+
+    def tests(self, number: str) -> tuple[str, ...]:
+        """Those that cite it; scenarios are no tests."""
+        return tuple(test for test in cited().get(number, []) if not test.startswith(EVIDENCE))
+
+    def text(self) -> str:
+        """The page as it should stand."""
+        made = f"Made from `{self.name}.toml`, the scenarios of `{EVIDENCE}` and tests that cite rows, by `{COMMAND}`."
+        lines = [f"# {self.title}\n\n{made}\n`make faults` plays the scenarios and runs those tests.\n"]
+        for section in self.promises().values():
+            lines += [f"## {section['title']}", "", "| | fault | played by |", "| --- | --- | --- |"]
+            for number, title in section.items():
+                if NUMBER.fullmatch(number):
+                    lines.append(f"| {number} | {title} | {self._played(number)} |")
+            lines.append("")
+        return "\n".join(lines)
+
+    def _played(self, number: str) -> str:
+        if number in self.reasons():
+            return f"*not yet*: {self.reasons()[number]}"
+        scenario = [scenarios()[number]] if number in scenarios() else []
+        return _named([*scenario, *self.tests(number)])
+
+    def missing(self) -> list[str]:
+        """The faults that nothing plays, and no reason is given why."""
+        return [
+            number
+            for number in self.numbers()
+            if not self.tests(number) and number not in scenarios() and number not in self.reasons()
+        ]
+
+
+FAULTS = FaultPage("faults", "Every fault on purpose, and what plays it")
+PAGES: tuple[Page, ...] = (
     Page("criteria", "What is promised, and which test proves it"),
     Page("delivery", "What the queue inside the journal promises, and which test proves it"),
+    FAULTS,
 )
+
+
+@cache
+def scenarios() -> dict[str, str]:
+    """The scenario that plays each fault, as `file::function`, by the tables `PLAYED` of evidence/."""
+    found: dict[str, str] = {}
+    for path in sorted((ROOT / EVIDENCE).glob("*_faults.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "PLAYED":
+                assert isinstance(node.value, ast.Dict), f"{path.name}: PLAYED is not written out"
+                for number, function in zip(node.value.keys, node.value.values, strict=True):
+                    found[ast.literal_eval(number)] = f"{EVIDENCE}{path.name}::{ast.unparse(function)}"
+    return found
 
 
 @cache

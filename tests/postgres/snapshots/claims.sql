@@ -128,12 +128,12 @@ with wall as materialized (
         (select count(*) from lazily) as lazily
     from wall
 )
-select a.*, r.definition, r.fold, r.state::text as state, told.is_limited, told.stands, told.is_left, told.lazily
+select a.*, r.definition, r.rev, r.fold, r.state::text as state, told.is_limited, told.stands, told.is_left, told.lazily
 from told left join (claimed a join take t using (run_id, kind, step, attempt)) on true
     left join {s}.runs r on r.run_id = a.run_id order by t.n;
 
 -- UNDER_TOKEN
-select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key, r.definition, r.fold, r.state::text as state from {s}.attempts a
+select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key, r.definition, r.rev, r.fold, r.state::text as state from {s}.attempts a
 join {s}.runs r on r.run_id = a.run_id
 where a.claim_id is not null and a.owner = :owner and a.token_hash = :token_hash
 order by a.priority, a.due_at, a.run_id, a.step;

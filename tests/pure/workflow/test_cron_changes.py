@@ -45,6 +45,7 @@ FIXED = [
 
 @pytest.mark.parametrize(("expression", "change", "expected"), FIXED)
 def test_a_fixed_time_fires_once_a_day(expression, change, expected):
+    """T07, B47: also where the clock is moved by half an hour."""
     zone, moment = change
     start = at(moment).replace(hour=0, minute=0) - timedelta(days=1)
 
@@ -65,6 +66,7 @@ HOURLY = [
 
 @pytest.mark.parametrize(("change", "expected"), HOURLY)
 def test_an_hourly_one_goes_on_by_real_time(change, expected):
+    """T07, B47."""
     zone, moment = change
 
     found = windows("0 * * * *", zone, at(moment) - timedelta(minutes=75), 3)

@@ -96,7 +96,7 @@ def test_intervals_go_on_by_the_real_time():
     "day", ["2025-03-29", "2025-10-25", "2025-03-08", "2025-11-01", "2025-04-05", "2025-10-04", "2025-02-22"]
 )
 def test_looking_back_names_the_same_windows_as_looking_ahead(zone, expression, day):
-    """B47: Berlin, New York, Lord Howe, Casablanca."""
+    """B47, T07: Berlin, New York, Lord Howe, Casablanca."""
     now, found = at(day), []
     while now < at(day) + timedelta(days=2):
         now = next_after(expression, zone, now)

@@ -1,0 +1,326 @@
+"""Deploys, crowds, dependencies that are down, and hands in the tables (RELIABILITY 6.5)."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from datetime import timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from evidence import checks
+from evidence.cluster import outcome
+from evidence.releases import RELEASE, SLOTS
+from evidence.report import percentile
+from evidence.scenes import completed
+from squidie.errors import HistoryError
+from squidie.testing import eventually, violations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from evidence.cluster import Cluster, Node
+    from evidence.report import Report
+    from squidie import Run, Squidie
+
+CROWD = 2000
+RETRYING = 500
+DOWN = 6.0
+"""Seconds that what the steps need is down."""
+
+NAP = 0.1
+"""Seconds that such a step takes, so that the limit and not this machine says how many there are in a second."""
+
+CONNECTIONS = (
+    "select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
+)
+HELD = """
+select count(*) from squidie.attempts where claim_id is not null and limit_key <> '' and lease_until > squidie.clock()
+"""
+SCATTERED = """
+select count(distinct (body->'opens'->0->>'due_at')::timestamptz - at)::float8 / count(*) from squidie.facts
+where kind = 'attempt_failed' and (body->>'attempt')::int = 1
+"""
+RELEASED = "select count(*) from squidie.facts where run_id = :run and kind = 'attempt_released'"
+GRAPHS = "select count(distinct definition) from squidie.runs where workflow = 'Shipping'"
+FACTS = "select seq, kind, at, body::text as body, hash from squidie.facts where run_id = :run order by seq"
+APPEND = """
+insert into squidie.facts (run_id, seq, kind, at, body, hash)
+values (:run, :seq, :kind, :at, cast(:body as json), :hash)
+"""
+AHEAD = "update squidie.runs set rev = :seq, head_hash = :hash, state = '[]', fold = 999 where run_id = :run"
+UNDONE = "update squidie.runs set rev = :seq, head_hash = :hash, state = null, fold = 0 where run_id = :run"
+
+
+# ---------------------------------------------------------------- deploys
+def deployed(cluster: Cluster, report: Report) -> None:
+    """V01: a deploy without a step's code, and with another graph of the same name; then the code comes back."""
+    node = _release(cluster, "1", "deploy").ready()
+    with report.scenario("V01 a deploy loses a callable") as row, cluster.client(release="1") as author:
+        runs = _asked(author, "deploy", 5)
+        row.expect(node.stop() == 0, "the old worker did not end well")
+        new = _release(cluster, "2", "deploy").ready()
+        row.hit("deploys without the code")
+        _approve(cluster, runs)
+        for run in runs:
+            _await(run, "reason", "version_mismatch")
+        row.expect([run.snapshot().status for run in runs] == ["running"] * 5, "a run has ended")
+        shipped = [effect for effect in cluster.effects.of(*(run.id for run in runs)) if effect.step == "ship"]
+        row.expect(not shipped, "code was run that nobody has")
+        with cluster.client(release="2") as after:
+            others = _asked(after, "deploy", 3)
+            _approve(cluster, others)
+            row.expect([outcome(run) for run in others] == ["told 1"] * 3, "the new graph does not run")
+    with report.scenario("V01 the code comes back") as row:
+        back = _release(cluster, "1", "deploy").ready()
+        row.hit("deploys with the code")
+        row.expect({outcome(run) for run in runs} == {"courier: ship 1"}, "not all shipped by courier")
+        tossed = max(_released(cluster, run) for run in runs)
+        row.expect(tossed < 10, f"a run was given back {tossed} times")
+        row.expect(cluster.read(GRAPHS) == [(2,)], "the graphs are not kept apart")
+        row.runs = len(runs) + len(others)
+    cluster.retire([new, back])
+
+
+def mixed(cluster: Cluster, report: Report) -> None:
+    """V02: both releases on one queue, each with runs of its own; then a fact that nobody here knows."""
+    nodes = [_release(cluster, release, "mixed").ready() for release in ("1", "2")]
+    with report.scenario("V02 old and new side by side") as row:
+        with cluster.client(release="1") as old, cluster.client(release="2") as new:
+            ours, theirs = _asked(old, "mixed", 10), _asked(new, "mixed", 10)
+        _approve(cluster, [*ours, *theirs])
+        row.expect({outcome(run) for run in ours} == {"courier: ship 1"}, "an old run did not end as it should")
+        row.expect({outcome(run) for run in theirs} == {"told 1"}, "a new run did not end as it should")
+        row.hit("workers that lack a callable", len(nodes))
+        tossed = sum(_released(cluster, run) for run in (*ours, *theirs))
+        row.expect(tossed < 10, f"{tossed} claims were given back")
+        row.runs = 20
+    with report.scenario("V02 a fact of a later release") as row, cluster.client(release="1") as old:
+        (run,) = _asked(old, "mixed", 1)
+        with _of_the_future(cluster, run):
+            row.hit("unknown fact")
+            row.expect(_refused(cluster, run), "a run with a fact that nobody knows was decided on")
+            completed(cluster, row, [cluster.squidie.start("Plain", {}, queue="mixed") for _ in range(10)])
+            row.expect(all(node.process.is_alive() for node in nodes), "a worker has died")
+        _approve(cluster, [run])
+        row.expect(outcome(run) == "courier: ship 1", "it does not go on when the later release is taken back")
+        row.runs += 1
+    cluster.retire(nodes)
+
+
+def _release(cluster: Cluster, release: str, queue: str) -> Node:
+    return cluster.worker(queues=[queue], env={RELEASE: release})
+
+
+def _asked(squidie: Squidie, queue: str, count: int) -> list[Run]:
+    """Runs that wait for an answer."""
+    runs = [squidie.start("Shipping", {}, queue=queue) for _ in range(count)]
+    for run in runs:
+        _await(run, "status", "paused")
+    return runs
+
+
+def _approve(cluster: Cluster, runs: Sequence[Run]) -> None:
+    for run in runs:
+        cluster.squidie.approve(run.id, actor="ann")
+
+
+def _await(run: Run, what: str, value: str) -> None:
+    """Until its snapshot says so."""
+    eventually(lambda: getattr(run.snapshot(), what) == value, 15.0, why=lambda: str(run.snapshot().headline))
+
+
+def _released(cluster: Cluster, run: Run) -> int:
+    ((count,),) = cluster.read(RELEASED, run=run.id)
+    return int(count)
+
+
+@contextmanager
+def _of_the_future(cluster: Cluster, run: Run) -> Iterator[None]:
+    """A fact of a kind that this release does not have, chained as it should be, with a state that it cannot read."""
+    last = cluster.read(FACTS, run=run.id)[-1]
+    seq, at, body = last.seq + 1, last.at, json.dumps({"of": "a later release"})
+    microseconds = round(at.timestamp() * 1_000_000)
+    told = f"{run.id}/{seq}/step_teleported/{microseconds}/".encode()
+    digest = sha256(bytes(last.hash) + told + body.encode()).digest()
+    given = {"run": run.id, "seq": seq, "kind": "step_teleported", "at": at, "body": body, "hash": digest}
+    with cluster.squidie.engine.begin() as connection:
+        connection.execute(text(APPEND), given)
+        connection.execute(text(AHEAD), given)
+    try:
+        yield
+    finally:
+        with tampering(cluster) as change:
+            change("delete from squidie.facts where run_id = :run and seq = :seq", run=run.id, seq=seq)
+            change(UNDONE, run=run.id, seq=last.seq, hash=last.hash)
+
+
+def _refused(cluster: Cluster, run: Run) -> bool:
+    try:
+        cluster.squidie.approve(run.id, actor="ann")
+    except HistoryError:
+        return True
+    return False
+
+
+# ---------------------------------------------------------------- many at once
+def crowd(cluster: Cluster, report: Report, runs: int = CROWD) -> None:
+    """V04: all due in the same second; connections stay few, and how late they are begun is printed."""
+    nodes = [cluster.worker(queues=["crowd"], concurrency=2).ready() for _ in range(2)]
+    with report.scenario(f"V04 {runs} runs due at once") as row, _watching(cluster, CONNECTIONS) as most:
+        at = cluster.squidie.now() + timedelta(seconds=4)
+        started = [run for _ in range(0, runs, 500) for run in _many(cluster, "Single", min(500, runs), at=at)]
+        row.hit("due at once", len(started))
+        completed(cluster, row, started)
+        late = [effect.at.timestamp() - at.timestamp() for effect in cluster.effects.of(*(run.id for run in started))]
+        row.expect(min(late) >= 0, f"one was begun {-min(late):.3f} s too early")
+        report.numbers |= {f"crowd_delay_p{n}": round(percentile(late, n / 100), 2) for n in (50, 99)}
+        report.numbers["crowd_connections"] = most[0]
+        bound = 8 * (len(nodes) + 1) + 4 * len(nodes)
+        row.expect(most[0] <= bound, f"{most[0]} connections, {bound} are what this many processes may have")
+    cluster.retire(nodes)
+
+
+def dependency(cluster: Cluster, report: Report, runs: int = RETRYING, down: float = DOWN) -> None:
+    """V05: what the steps need is down, then back; tries are scattered, the limit holds, and no second peak follows."""
+    nodes = [cluster.worker(queues=["dependency"], concurrency=2).ready() for _ in range(2)]
+    there = cluster.folder / "dependency.up"
+    with report.scenario(f"V05 {runs} runs retrying") as row, _watching(cluster, HELD) as most:
+        begun = time.time()
+        started = _many(cluster, "Depending", runs, payload={"needs": {"only": str(there)}, "naps": {"only": NAP}})
+        until = time.monotonic() + down
+        eventually(lambda: time.monotonic() > until, down + 1)
+        back = time.time()
+        there.touch()
+        for run in started:
+            outcome(run, 60.0)
+        row.runs = len(started)
+        row.take(checks.of_runs(cluster, [run.id for run in started]))
+        at = [effect.at.timestamp() for effect in cluster.effects.of(*(run.id for run in started))]
+        row.hit(
+            "failed attempts", sum(each < back for each in at) - sum(each >= back for each in at) and len(at) - runs
+        )
+        peaks = [_peak([each - begun for each in at if is_in(each)]) for is_in in (back.__gt__, back.__le__)]
+        report.numbers |= {"retries_peak_while_down": peaks[0], "retries_peak_afterwards": peaks[1]}
+        bound = SLOTS * (1 / NAP + 1)
+        row.expect(
+            max(peaks) <= bound, f"{peaks} tries a second, while it was down and afterwards; at most {bound:.0f}"
+        )
+        (scattered,) = cluster.read(SCATTERED)[0]
+        row.expect(scattered > 0.9, f"only {scattered:.0%} of the delays differ")
+        row.expect(most[0] <= SLOTS, f"{most[0]} at a time, {SLOTS} are allowed")
+    cluster.retire(nodes)
+
+
+def _many(
+    cluster: Cluster, workflow: str, count: int, *, payload: dict[str, Any] | None = None, **options: Any
+) -> list[Run]:
+    queue = "crowd" if workflow == "Single" else "dependency"
+    found: Any = cluster.squidie.start_many(workflow, [payload or {}] * count, queue=queue, **options)
+    return list(found)
+
+
+def _peak(times: Sequence[float]) -> int:
+    """The most in a second."""
+    return max(Counter(int(each) for each in times).values(), default=0)
+
+
+@contextmanager
+def _watching(cluster: Cluster, sql: str) -> Iterator[list[int]]:
+    """The greatest number that the statement gives while the block runs."""
+    seen, over = [0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            seen[0] = max(seen[0], *(int(number) for (number,) in cluster.read(sql)))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join(5)
+
+
+# ---------------------------------------------------------------- hands in the tables
+@contextmanager
+def tampering(cluster: Cluster) -> Iterator[Callable[..., None]]:
+    """What the owner of the database can do, and nobody else: facts are changed."""
+    with cluster.squidie.engine.begin() as connection:
+        connection.execute(text("alter table squidie.facts disable trigger user"))
+
+        def change(sql: str, **given: Any) -> None:
+            connection.execute(text(sql), given)
+
+        yield change
+        connection.execute(text("alter table squidie.facts enable trigger user"))
+
+
+EDIT = "update squidie.facts set kind = :kind, body = cast(:body as json) where run_id = :run and seq = :seq"
+DAMAGE: dict[str, tuple[str, ...]] = {
+    "edited": ("chain_broken",),
+    "dropped": ("gap_in_stream", "chain_broken"),
+    "swapped": ("chain_broken",),
+}
+"""What is done to the facts of a run, and the rules of which one must name it."""
+
+
+def tampered(cluster: Cluster, report: Report) -> None:
+    """V15: facts of three runs are edited, dropped and swapped; each is named, and others run."""
+    node = cluster.worker(queues=["tampered"]).ready()
+    for what, rules in DAMAGE.items():
+        with report.scenario(f"V15 a fact is {what}") as row:
+            run = cluster.squidie.start("Asked", {}, queue="tampered")
+            _await(run, "status", "paused")
+            with _damaged(cluster, what, run):
+                row.hit(what)
+                found = [line for line in violations(cluster.squidie.engine) if line.startswith(rules)]
+                row.expect(found, "nobody has noticed")
+                row.expect(all(str(run.id) in line for line in found), f"somebody else's run is named: {found}")
+                completed(cluster, row, [cluster.squidie.start("Plain", {}, queue="tampered") for _ in range(5)])
+                row.expect(node.process.is_alive(), "the worker has died")
+            for actor in ("ann", "bob"):
+                cluster.squidie.approve(run.id, actor=actor)
+            row.expect(outcome(run) == "after 1", "it does not go on when it is whole again")
+            row.runs += 1
+    cluster.retire([node])
+
+
+@contextmanager
+def _damaged(cluster: Cluster, what: str, run: Run) -> Iterator[None]:
+    """Its second fact is another one, is missing, or has changed places with the third; then all are as they were."""
+    facts = cluster.read(FACTS, run=run.id)
+    _, second, third, *_ = facts
+    with tampering(cluster) as change:
+        match what:
+            case "edited":
+                body = second.body.replace('"before 1"', '"another 1"')
+                change(EDIT, run=run.id, seq=second.seq, kind=second.kind, body=body)
+            case "dropped":
+                change("delete from squidie.facts where run_id = :run and seq = :seq", run=run.id, seq=second.seq)
+            case _:
+                for place, fact in ((second, third), (third, second)):
+                    change(EDIT, run=run.id, seq=place.seq, kind=fact.kind, body=fact.body)
+    try:
+        yield
+    finally:
+        with tampering(cluster) as change:
+            change("delete from squidie.facts where run_id = :run", run=run.id)
+            for fact in facts:
+                change(APPEND, run=run.id, **fact._asdict())
+
+
+PLAYED: dict[str, Callable[[Cluster, Report], None]] = {
+    "V01": deployed,
+    "V02": mixed,
+    "V04": crowd,
+    "V05": dependency,
+    "V15": tampered,
+}
+"""V06 to V10 and V14 are proved by tests."""
