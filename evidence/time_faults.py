@@ -34,7 +34,7 @@ BACK, FORWARD = -300, 3600
 
 CLOCK = """
 create or replace function squidie.clock() returns timestamptz language sql stable parallel safe
-    return coalesce(nullif(current_setting('squidie.now', true), '')::timestamptz, statement_timestamp()){};
+    return statement_timestamp(){};
 """
 LEASE = "select lease_until from squidie.attempts where run_id = :run and claim_id is not null"
 SETTLED = """

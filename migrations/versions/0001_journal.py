@@ -15,7 +15,7 @@ depends_on = None
 
 UP = """
 create function clock() returns timestamptz language sql stable parallel safe
-    return coalesce(nullif(current_setting('squidie.now', true), '')::timestamptz, statement_timestamp());
+    return statement_timestamp();  -- `squidie.testing.clock` puts one here that a test can set
 
 create table definitions (
     fingerprint text primary key,

@@ -175,11 +175,16 @@ def switches(patient: Patient) -> Finding:
     planned = [f"{plan.point}={plan.action}" for plan in failpoints.armed()]
     with patient.journal.reading() as connection:
         is_set = health.is_clock_set(patient.journal, connection)
+        can_be_set = health.can_clock_be_set(patient.journal, connection)
     found = [f"failpoints are armed: {_some(planned)}"] if planned else []
-    found += ["the clock of this database was set by hand (squidie.now)"] if is_set else []
+    found += ["the clock of this journal is that of tests, which any session can set"] if can_be_set else []
+    found += [f"squidie.now is set, and {'obeyed' if can_be_set else 'ignored'}"] if is_set else []
     if not found:
         return Finding(Severity.OK, "no failpoints, and the clock runs")
-    fix = f"unset {failpoints.SWITCH} and {failpoints.VARIABLE}" if planned else 'alter database … reset "squidie.now"'
+    if planned:
+        fix = f"unset {failpoints.SWITCH} and {failpoints.VARIABLE}"
+    else:
+        fix = "squidie.testing.set_clock(engine, None)" if can_be_set else 'alter database … reset "squidie.now"'
     return Finding(Severity.WARNING, "; ".join(found), fix)
 
 

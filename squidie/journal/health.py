@@ -36,7 +36,10 @@ select coalesce(current_setting('squidie.now', true), '') <> '' or exists (
     where (s.setdatabase = 0 or d.datname = current_database()) and s.setconfig::text like '%squidie.now=%'
 )
 """
-"""Whether somebody has set the clock for this session, or for sessions of this database to come."""
+"""Whether somebody has set `squidie.now` for this session, or for sessions of this database to come."""
+
+CLOCK_CAN_BE_SET = "select pg_get_functiondef(cast(:clock as regprocedure)) like '%squidie.now%'"
+"""Whether the journal's clock is the one of tests, which follows `squidie.now`."""
 
 
 LONG_TRANSACTIONS = """
@@ -53,6 +56,12 @@ order by xact_start
 def server(journal: Journal, connection: Connection) -> Any:
     """The server in one row."""
     return connection.execute(journal.sql(SERVER)).one()
+
+
+def can_clock_be_set(journal: Journal, connection: Connection) -> bool:
+    """Whether the journal's clock is one that a session can move."""
+    given = {"clock": f'"{journal.schema}".clock()'}
+    return bool(connection.execute(journal.sql(CLOCK_CAN_BE_SET), given).scalar_one())
 
 
 def is_clock_set(journal: Journal, connection: Connection) -> bool:

@@ -1,6 +1,7 @@
 """The journal's clock, set by hand.
 
-Everything in Squidie that asks for the time asks the database, so a test moves one clock for all processes.
+Everything in Squidie that asks for the time asks one function of the journal's schema, so a test moves one clock for all
+processes. The function that a migration makes cannot be moved; it is replaced here, by whoever owns it, and put back.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 
-def set_clock(engine: Engine, when: datetime | None) -> None:
-    """From now on the clock of this database stands at `when`, for every new connection; None lets it run again.
+_OWN = "statement_timestamp()"
+_SETTABLE = f"coalesce(nullif(current_setting('squidie.now', true), '')::timestamptz, {_OWN})"
+
+
+def set_clock(engine: Engine, when: datetime | None, schema: str = "squidie") -> None:
+    """From now on the clock of this journal stands at `when`, for every new connection; None lets it run again.
 
     The engine's own connections are replaced, so that it sees the new time at once; other processes see it in the
     connections they open from here on.
@@ -28,16 +33,24 @@ def set_clock(engine: Engine, when: datetime | None) -> None:
         name = connection.dialect.identifier_preparer.quote(database)
         if when is None:
             connection.execute(text(f'alter database {name} reset "squidie.now"'))
+            _make(connection, schema, _OWN)
         else:
+            _make(connection, schema, _SETTABLE)
             connection.execute(text(f"alter database {name} set \"squidie.now\" = '{when.isoformat()}'"))
     engine.dispose()
 
 
 @contextmanager
-def at_time(engine: Engine, when: datetime) -> Iterator[datetime]:
+def at_time(engine: Engine, when: datetime, schema: str = "squidie") -> Iterator[datetime]:
     """The clock stands at `when` inside the block, and runs again after it."""
-    set_clock(engine, when)
+    set_clock(engine, when, schema)
     try:
         yield when
     finally:
-        set_clock(engine, None)
+        set_clock(engine, None, schema)
+
+
+def _make(connection: Connection, schema: str, body: str) -> None:
+    """The function, which its callers have in their statements; they are planned again."""
+    clock = f'function "{schema}".clock() returns timestamptz language sql stable parallel safe return {body}'
+    connection.execute(text(f"create or replace {clock}"))

@@ -278,7 +278,7 @@ def test_doctor_sees_what_is_meant_for_tests(squidie, call, clock, monkeypatch):
     """S-20: a clock that was set by hand, and failpoints that are armed."""
     assert call("doctor", "--only", "test.switches", "--strict").exit_code == 0
     clock(NOON)
-    assert "the clock of this database was set by hand" in call("doctor", "--only", "test.switches").stdout
+    assert "the clock of this journal is that of tests" in call("doctor", "--only", "test.switches").stdout
     clock(None)
     monkeypatch.setattr(failpoints, "_armed", failpoints.Armed(failpoints.parse("tick.before_commit=kill"), None))
 

@@ -11,8 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from squidie import Squidie, migrate
 from squidie.journal.tables import CHECKS, metadata
+from squidie.testing.clock import set_clock
 from tests.support.flows import Diamond, Single
-from tests.support.lab import change, query, raises, scalar, work_off
+from tests.support.lab import NOON, change, query, raises, scalar, work_off
 
 DIALECT = postgresql.dialect()
 TABLES = sorted(metadata.tables)
@@ -228,3 +229,17 @@ def test_an_older_and_a_newer_schema_are_told_apart(squidie, found, hint):
         squidie.ensure_schema()
 
     assert str(refused.value) == f"the journal's schema is at {found}, this code needs {migrate.head()} ({hint})"
+
+
+def test_the_clock_of_a_journal_is_moved_by_no_session(squidie):
+    """T09, S-20: `squidie.now` is for tests, which put a clock of their own in its place, and take it out again."""
+    with squidie.engine.connect() as connection:
+        connection.execute(text("set squidie.now = '2001-01-01T00:00:00Z'"))
+        told = connection.execute(text("select squidie.clock(), statement_timestamp()")).one()
+    set_clock(squidie.engine, NOON)
+    moved = squidie.now()
+    set_clock(squidie.engine, None)
+
+    assert told[0] == told[1]
+    assert moved == NOON
+    assert squidie.now() > NOON

@@ -18,6 +18,9 @@ select coalesce(current_setting('squidie.now', true), '') <> '' or exists (
     where (s.setdatabase = 0 or d.datname = current_database()) and s.setconfig::text like '%squidie.now=%'
 );
 
+-- CLOCK_CAN_BE_SET
+select pg_get_functiondef(cast(:clock as regprocedure)) like '%squidie.now%';
+
 -- LONG_TRANSACTIONS
 select pid, coalesce(nullif(application_name, ''), 'without a name') as name, state,
     extract(epoch from statement_timestamp() - xact_start)::float8 as seconds
