@@ -29,8 +29,8 @@ APART = 0.25
 CUTS: tuple[When, ...] = ("before", "after") * 4
 """Before the server hears of a COMMIT, and after it has answered."""
 
-STORM = 50.0
-"""Connections a second that a worker with five processes may try in vain: ten each, since every turn tries twice."""
+STORM = 25.0
+"""Connections a second that a worker with five processes may try in vain: five each."""
 
 OUTAGE = 2.5
 """Seconds without Postgres: two leases and a half."""

@@ -259,7 +259,7 @@ def test_doctor_says_of_the_database_and_the_broker_what_a_worker_would(make, ca
 
 
 def test_doctor_names_a_transaction_that_was_forgotten(squidie, call, monkeypatch):
-    """P18: who holds it, and how to end it; behind it settled attempts pile up, and every claim passes over them."""
+    """Of P18 what people see: who holds it, and how to end it; behind it settled attempts pile up."""
     only = ("doctor", "--only", "db.long_transactions")
     assert call(*only, "--strict").exit_code == 0
     monkeypatch.setattr(conditions, "LONGEST", 0.01)

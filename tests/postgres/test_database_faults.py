@@ -117,7 +117,7 @@ def test_a_command_is_not_asked_for_ever(squidie, command):
 
 @pytest.mark.parametrize("state", ["ZZ999", "XX000", "22000"])
 def test_a_refusal_that_nobody_knows_is_told_and_not_tried_again(squidie, state):
-    """P01 to P10: an unknown SQLSTATE is fatal for this operation and never swallowed."""
+    """P01: an unknown SQLSTATE is fatal for this operation and never swallowed."""
     with refusing(squidie, state), pytest.raises(DBAPIError) as raised:
         squidie.start(Single)
 
