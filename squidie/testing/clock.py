@@ -1,7 +1,8 @@
 """The journal's clock, set by hand.
 
-Everything in Squidie that asks for the time asks one function of the journal's schema, so a test moves one clock for all
-processes. The function that a migration makes cannot be moved; it is replaced here, by whoever owns it, and put back.
+Everything in Squidie that asks for the time asks one function of the journal's schema, so a test moves one clock for
+all processes. The function that a migration makes cannot be moved; it is replaced here, by whoever owns it, and put
+back.
 """
 
 from __future__ import annotations

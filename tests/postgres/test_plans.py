@@ -286,7 +286,7 @@ def test_one_group_is_found_by_its_fingerprint(lettered):
 LONG = """
 insert into squidie.facts (run_id, seq, kind, at, body, hash)
 select run_id, seq + n, 'note', at, '{}', hash from squidie.facts, generate_series(1, 10000) n where run_id = :run;
-update squidie.runs set rev = 10001 where run_id = :run;
+update squidie.runs set rev = 10001, state = jsonb_set(state::jsonb, '{revision}', '10001')::json where run_id = :run;
 insert into squidie.runs select (jsonb_populate_record(r, jsonb_build_object('run_id', gen_random_uuid()))).*
 from squidie.runs r, generate_series(1, 10000) n where r.run_id = :run;
 analyze squidie.facts; analyze squidie.runs

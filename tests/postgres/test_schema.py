@@ -232,7 +232,7 @@ def test_an_older_and_a_newer_schema_are_told_apart(squidie, found, hint):
 
 
 def test_the_clock_of_a_journal_is_moved_by_no_session(squidie):
-    """T09, S-20: `squidie.now` is for tests, which put a clock of their own in its place, and take it out again."""
+    """T09: `squidie.now` is for tests, which put a clock of their own in its place, and take it out again."""
     with squidie.engine.connect() as connection:
         connection.execute(text("set squidie.now = '2001-01-01T00:00:00Z'"))
         told = connection.execute(text("select squidie.clock(), statement_timestamp()")).one()
