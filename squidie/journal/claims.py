@@ -32,9 +32,7 @@ _OF_GATE = (
     "and a.claim_id is null and a.kind <> 'timer'"
 )
 _OF_LEVEL = f"{_OF_GATE} and a.priority = level.priority"
-_TURN = (
-    "unnest(:t_priority, :t_start, :t_used) as t(priority, start, used) where t.priority = known.priority limit 1"
-)
+_TURN = "unnest(:t_priority, :t_start, :t_used) as t(priority, start, used) where t.priority = known.priority limit 1"
 _LEVELS = f"""
             with recursive known(priority) as (
                 (select a.priority from {{s}}.attempts a where {_OF_GATE} order by a.priority limit 1)
