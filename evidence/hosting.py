@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from evidence import effects
+from evidence import effects, generated
 from evidence.workflows import OURS, Ticking
 from examples.reference import tasks
 from squidie import Squidie
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Engine
 
     from squidie.delivery import Delivery
@@ -30,12 +32,17 @@ COUNTED = (
     "void_authorization",
     "record_approval",
     "record_rejection",
+    "load_invoice",
+    "check_gateway",
+    "notify_customer",
+    "issue_credit",
+    "fail_once",
 )
 BOOKS = f"""
 do $$ begin
     if not exists (select from pg_roles where rolname = '{ROLE}') then create role {ROLE}; end if;
 end $$;
-create table books (run_id uuid not null, step text not null, claim uuid not null);
+create table books (run_id uuid not null, step text not null, claim uuid not null, amount integer not null default 0);
 grant usage on schema public to {ROLE};
 grant select, insert on books to {ROLE};
 """
@@ -43,14 +50,27 @@ grant select, insert on books to {ROLE};
 for _name in COUNTED:  # before the workflows of the examples are declared, so that they are made of these
     setattr(tasks, _name, effects.counted(getattr(tasks, _name)))
 
-from examples.reference.workflows import ManualApproval, SagaCheckout  # noqa: E402
+from examples.reference.workflows import (  # noqa: E402
+    CancellableWait,
+    ManualApproval,
+    PaymentRecovery,
+    RetryVerification,
+    SagaCheckout,
+)
 
-ALL = (*OURS, SagaCheckout, ManualApproval)
+ALL = (*OURS, SagaCheckout, ManualApproval, PaymentRecovery, RetryVerification, CancellableWait)
 
 
-def serving(database: str | Engine, delivery: Delivery | None, **settings: Any) -> Squidie:
-    """A `Squidie` on this journal. Where `EVIDENCE_TICKING` is set it has the workflow of the windows, too."""
-    workflows = (*ALL, Ticking) if os.environ.get(TICKING) else ALL
+def serving(
+    database: str | Engine, delivery: Delivery | None, told: Mapping[str, str] = os.environ, **settings: Any
+) -> Squidie:
+    """A `Squidie` on this journal.
+
+    Where `EVIDENCE_TICKING` is set it has the workflow of the windows, too, and the programs that `EVIDENCE_PROGRAMS`
+    names.
+    """
+    ticking = (Ticking,) if told.get(TICKING) else ()
+    workflows = (*ALL, *ticking, *generated.workflows(told.get(generated.VARIABLE, "")))
     return Squidie(database, delivery=delivery, workflows=workflows, settings={**PROFILE, **settings})
 
 

@@ -127,6 +127,10 @@ class FaultProxy:
         await self._closing.wait()
         server.close()
         self._reset_all()
+        while self._wires:  # each ends by itself now; one that is cut off in the middle would be told as an error
+            await asyncio.sleep(LOOK)
+            for wire in tuple(self._wires):
+                wire.reset()
 
     def _reset_all(self) -> None:
         for wire in tuple(self._wires):

@@ -75,7 +75,7 @@ def test_rows_of_a_transactional_step_that_are_not_its_facts_are_named(books, sa
     """E2"""
     found = checks.Findings()
 
-    checks._books({RUN: "Booked"}, [told()], books, found)
+    checks._books({RUN: "Booked"}, [told()], books, found, {("Booked", "first")})
 
     assert any(said in line for line in found.wrong)
 
