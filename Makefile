@@ -1,10 +1,11 @@
 # Every target prepares what it needs: .venv, from PyPI, once, and again when pyproject.toml changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test smoke resilience mutants stateful lint bench check clean
+.PHONY: help setup demo test smoke resilience soak mutants stateful lint bench check clean
 
 export SQUIDIE_PYTHON
 PYTHON := .venv/bin/python
 ARGS ?=
+SEED ?= 1
 # Real workers are killed and awaited there, so each has the machine to itself; all other tests run side by side.
 PROCESSES := $(addprefix tests/,benchmarks celery cli/test_process.py delivery demo evidence notify pytest_celery services)
 SIDE_BY_SIDE := -q -n auto --maxprocesses 4 --dist loadfile $(addprefix --ignore=,$(PROCESSES))
@@ -30,6 +31,9 @@ smoke: setup ## play every reference workflow once, on a PostgreSQL started just
 
 resilience: setup ## kill everything at every boundary, and count what was lost
 	@$(PYTHON) -m evidence resilience $(ARGS)
+
+soak: setup ## a steady load of mixed runs under faults on a budget, for SECONDS=60
+	@$(PYTHON) -m evidence soak --seed $(SEED) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 mutants: setup ## switch off every guard, one at a time, and look whether a test notices
 	@$(PYTHON) -m evidence.mutants $(ARGS)

@@ -1,4 +1,7 @@
-"""`python -m evidence resilience`: play it, print what came of it, and exit with 1 if anything did not hold."""
+"""`python -m evidence resilience` or `soak`: play it, and print what came of it.
+
+Exits with 1 if anything did not hold.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,15 @@ import argparse
 import logging
 import sys
 
-from evidence import resilience
+from evidence import resilience, soak
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code of the command that was asked for."""
     parser = argparse.ArgumentParser(prog="python -m evidence", description="Does it survive?")
     commands = parser.add_subparsers(dest="command", required=True)
-    resilience.declare(commands)
+    for command in (resilience, soak):
+        command.declare(commands)
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.ERROR)
     code: int = given.play(given)

@@ -127,7 +127,19 @@ def test_a_report_without_rows_is_no_success(latest):
     assert closed() == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["magic"], ["resilience", "--only", "magic"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["magic"],
+        ["resilience", "--only", "magic"],
+        ["soak", "--seconds", "1"],
+        ["soak", "--seconds", "nan"],
+        ["soak", "--rate", "0"],
+        ["soak", "--seed", "-1"],
+        ["soak", "--cap", "soon"],
+    ],
+)
 def test_what_is_asked_for_wrongly_is_a_usage_error_before_anything_is_started(arguments):
     """16"""
     with pytest.raises(SystemExit) as raised:
