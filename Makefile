@@ -1,6 +1,6 @@
 # Every target prepares what it needs: .venv, from PyPI, once, and again when pyproject.toml changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test smoke resilience soak mutants stateful lint bench check clean
+.PHONY: help setup demo test smoke resilience soak chaos mutants stateful lint bench check clean
 
 export SQUIDIE_PYTHON
 PYTHON := .venv/bin/python
@@ -34,6 +34,9 @@ resilience: setup ## kill everything at every boundary, and count what was lost
 
 soak: setup ## a steady load of mixed runs under faults on a budget, for SECONDS=60
 	@$(PYTHON) -m evidence soak --seed $(SEED) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+chaos: setup ## random programs with predicted totals under every kind of fault, by SEED=1, for SECONDS=120
+	@$(PYTHON) -m evidence chaos --seed $(SEED) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 mutants: setup ## switch off every guard, one at a time, and look whether a test notices
 	@$(PYTHON) -m evidence.mutants $(ARGS)

@@ -1,4 +1,4 @@
-"""`python -m evidence resilience` or `soak`: play it, and print what came of it.
+"""`python -m evidence resilience`, `soak` or `chaos`: play it, and print what came of it.
 
 Exits with 1 if anything did not hold.
 """
@@ -9,14 +9,14 @@ import argparse
 import logging
 import sys
 
-from evidence import resilience, soak
+from evidence import chaos, resilience, soak
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code of the command that was asked for."""
     parser = argparse.ArgumentParser(prog="python -m evidence", description="Does it survive?")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (resilience, soak):
+    for command in (resilience, soak, chaos):
         command.declare(commands)
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.ERROR)

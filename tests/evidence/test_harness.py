@@ -138,6 +138,9 @@ def test_a_report_without_rows_is_no_success(latest):
         ["soak", "--rate", "0"],
         ["soak", "--seed", "-1"],
         ["soak", "--cap", "soon"],
+        ["chaos", "--programs", "0"],
+        ["chaos", "--programs", "1.5"],
+        ["chaos", "--seconds", "inf"],
     ],
 )
 def test_what_is_asked_for_wrongly_is_a_usage_error_before_anything_is_started(arguments):
