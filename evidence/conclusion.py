@@ -75,7 +75,10 @@ def concluded(
     row.why += sometimes.missed(found, targets, asked)
     again = sometimes.recoveries(cluster, harm.died)
     row.recovery = [each for seen in again.values() for each in seen]
-    return {**_figures(cluster, row, again, took), "sometimes": found, "faults_by_kind": dict(harm.hits)}
+    figures = _figures(cluster, row, again, took)
+    if "kill redis" in harm.hits:
+        del figures["bells_per_run"]  # its count has died with it
+    return {**figures, "sometimes": found, "faults_by_kind": dict(harm.hits)}
 
 
 def _figures(cluster: Cluster, row: Row, again: Mapping[str, list[float]], took: float) -> dict[str, Any]:
