@@ -80,8 +80,10 @@ def play(given: Namespace) -> int:
 
 def soak(cluster: Cluster, report: Report, asked: Asked) -> None:
     """On a cluster that knows the workflow of the windows."""
+    beats = [cluster.beat() for _ in range(2)]
     fleet = Fleet(cluster, [QUEUE, "default"], WORKERS)
-    beats = [cluster.beat().ready() for _ in range(2)]
+    for beat in beats:
+        beat.ready()
     with Gauges(cluster.database_url, lambda: pids_of([*fleet.everybody, *beats])) as gauges:
         with report.scenario("parity mix", wants_hit=False) as row:
             parity.play(cluster, row, QUEUE)
@@ -110,6 +112,8 @@ def _under_faults(cluster: Cluster, report: Report, row: Row, fleet: Fleet, aske
     row.stuck += [f"stuck: {line}" for line in rests(cluster, [each.run_id for each in mix.started], DRAIN)]
     took = time.monotonic() - begun
     row.runs = len(mix.started)
+    for kind in counts:
+        row.expect(kind in harm.hits, f"no fault of its kind has really happened: {kind}")
     _judge(cluster, row, mix, harm)
     report.numbers |= {
         "started": len(mix.started),

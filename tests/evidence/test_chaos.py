@@ -12,10 +12,9 @@ from evidence.prediction import Totals, predicted
 from evidence.programs import Choice, Deed, Fan, Fate, Halt, Held, Shape, Task
 from squidie import to_spec
 
-ASKED = chaos.Asked(
-    seconds=7.0, programs=12, targets=(), kinds=("kill child", "cut after", "terminate", "kill worker", "kill postgres")
-)
-"""Too short for what must happen by chance in two minutes."""
+KINDS = ("kill child", "cut after", "terminate", "kill worker", "kill postgres")
+ASKED = chaos.Asked(seed=77, seconds=5.0, programs=12, targets=(), kinds=KINDS)
+"""Too short for what must happen by chance in two minutes. Its seed draws every end but a poison, which takes long."""
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def test_random_programs_under_faults_leave_exactly_what_was_predicted(cluster, 
     """9: runs by outcome, outcomes by step, accepted amounts, rows of the host's."""
     chaos.chaos(cluster, told, ASKED)
 
-    assert told.numbers["started"] == 28
+    assert told.numbers["started"] == 20
     assert told.numbers["faults_by_kind"]
 
 
