@@ -91,15 +91,16 @@ def play(given: Namespace) -> int:
 
 def chaos(cluster: Cluster, report: Report, asked: Asked) -> None:
     """On a cluster that was told of these programs."""
-    fleet = Fleet(cluster, [QUEUE], WORKERS)
-    with Gauges(cluster.database_url, lambda: pids_of(fleet.everybody)) as gauges:
+    with (
+        Fleet(cluster, [QUEUE], WORKERS) as fleet,
+        Gauges(cluster.database_url, lambda: pids_of(fleet.everybody)) as gauges,
+    ):
         with report.scenario("programs under faults") as row:
             _under_faults(cluster, report, row, fleet, asked)
         with report.scenario("after chaos", wants_hit=False) as row:
             row.judge(checks.of_cluster(cluster, max_claims=MOST_CLAIMS))
             row.judge(gauges.deadlocked())
     report.numbers |= gauges.numbers()
-    fleet.close()
 
 
 def _under_faults(cluster: Cluster, report: Report, row: Row, fleet: Fleet, asked: Asked) -> None:

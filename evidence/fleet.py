@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from evidence.proxy import FaultProxy
 
@@ -80,6 +80,12 @@ class Fleet:
     def dismiss(self, node: Node) -> None:
         """It has done its part."""
         self.cluster.retire([node])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """All of them end."""

@@ -26,6 +26,7 @@ from squidie.testing import eventually
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from evidence.cluster import Node
     from evidence.faults import Harm
     from evidence.report import Row
 
@@ -81,9 +82,14 @@ def play(given: Namespace) -> int:
 def soak(cluster: Cluster, report: Report, asked: Asked) -> None:
     """On a cluster that knows the workflow of the windows."""
     beats = [cluster.beat() for _ in range(2)]
-    fleet = Fleet(cluster, [QUEUE, "default"], WORKERS)
-    for beat in beats:
-        beat.ready()
+    with Fleet(cluster, [QUEUE, "default"], WORKERS) as fleet:
+        for beat in beats:
+            beat.ready()
+        _play(cluster, report, fleet, beats, asked)
+    cluster.retire(beats)
+
+
+def _play(cluster: Cluster, report: Report, fleet: Fleet, beats: list[Node], asked: Asked) -> None:
     with Gauges(cluster.database_url, lambda: pids_of([*fleet.everybody, *beats])) as gauges:
         with report.scenario("parity mix", wants_hit=False) as row:
             parity.play(cluster, row, QUEUE)
@@ -98,8 +104,6 @@ def soak(cluster: Cluster, report: Report, asked: Asked) -> None:
     with report.scenario("bounds", wants_hit=False) as row:
         row.expect(gauges.longest <= LONGEST, f"a transaction lasted {gauges.longest:.1f} s")
         row.expect(gauges.growth <= GROWTH, f"a process has grown by {gauges.growth:.0f} MiB")
-    fleet.close()
-    cluster.retire(beats)
 
 
 def _under_faults(cluster: Cluster, report: Report, row: Row, fleet: Fleet, asked: Asked) -> None:
