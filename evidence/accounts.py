@@ -25,6 +25,12 @@ where run_id = any(:runs) and kind in ('attempt_completed', 'attempt_failed', 'a
 BOOKS = "select run_id, step, amount from books where run_id = any(:runs)"
 
 
+BORROWED = """
+select run_id, body->>'step' as step, body->'output'->>'claim' as by, body->'claim'->>'id' as under from squidie.facts
+where run_id = any(:runs) and kind = 'attempt_completed' and body->'output'->>'claim' <> body->'claim'->>'id'
+"""
+
+
 @dataclass
 class Account:
     """One run as it was found."""
@@ -64,6 +70,12 @@ def found(cluster: Cluster, runs: Collection[UUID]) -> dict[UUID, Account]:
     for row in cluster.read(BOOKS, runs=list(runs)):
         accounts[row.run_id].rows[row.step].append(row.amount)
     return accounts
+
+
+def borrowed(cluster: Cluster, runs: Collection[UUID]) -> list[str]:
+    """Outcomes that were brought by another claim than the one that they ended."""
+    rows = cluster.read(BORROWED, runs=list(runs))
+    return [f"the outcome of {row.step} of {row.run_id} was {row.by}'s, and ended {row.under}" for row in rows]
 
 
 def differences(played: Played, account: Account) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from evidence import accounts, checks, generated, programs
 from evidence.cluster import Cluster
-from evidence.conclusion import concluded, rests
+from evidence.conclusion import concluded, rests, strays
 from evidence.driver import Driver
 from evidence.faults import DEEDS, harmed, mix
 from evidence.fleet import DEAF, PLAIN, WIRED, Fleet, pids_of
@@ -124,6 +124,8 @@ def _under_faults(cluster: Cluster, report: Report, row: Row, fleet: Fleet, aske
 
 def _judge(cluster: Cluster, row: Row, driver: Driver) -> None:
     """Exact totals, run by run; then what must be so of the effects of any."""
+    row.violations += strays(cluster, "chaos-%", driver.runs)
+    row.violations += accounts.borrowed(cluster, list(driver.runs))
     found = accounts.found(cluster, list(driver.runs))
     for run_id, played in driver.runs.items():
         row.violations += accounts.differences(played, found[run_id])

@@ -45,6 +45,12 @@ def ends_of(cluster: Cluster, runs: Collection[UUID]) -> dict[UUID, str]:
     return {row.run_id: row.status for row in cluster.read(ENDS, runs=list(runs))}
 
 
+def strays(cluster: Cluster, keys: str, known: Collection[UUID]) -> list[str]:
+    """Runs under keys of this pattern that nobody knows to have started: a start that was asked twice made two."""
+    found = cluster.read("select run_id from squidie.runs where key like :keys", keys=keys)
+    return [f"{row.run_id} was started twice" for row in found if row.run_id not in known]
+
+
 def letters_of(cluster: Cluster) -> set[tuple[UUID, str, str]]:
     """All dead letters: run, step, reason."""
     return {(row.run_id, row.step, row.reason) for row in cluster.read(LETTERS)}

@@ -1,6 +1,7 @@
 """The workflows of `programs`, for whoever is told a seed and how many: `EVIDENCE_PROGRAMS=1:24`.
 
-Driver and workers draw the same shapes; what a step does in a run stands in the run's payload, by the step's name.
+Driver and workers draw the same shapes; what a step does in a run stands in the run's payload, by the step's name. Its
+output names the claim under which it ran, so that the fact of it tells whose outcome was taken.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ def orders(fate: Fate, gate: Path) -> Orders:
     return {"deeds": {name: msgspec.to_builtins(deed) for name, deed in fate.deeds.items()}, "gate": str(gate)}
 
 
-def perform(ctx: StepContext) -> dict[str, int]:
+def perform(ctx: StepContext) -> dict[str, Any]:
     """Add the amount to the ledger, and do what else was drawn for this step."""
     return _do(ctx, _deed(ctx))
 
 
-def perform_booked(ctx: StepContext) -> dict[str, int]:
+def perform_booked(ctx: StepContext) -> dict[str, Any]:
     """The same with a row of the host's, committed with the outcome or not at all."""
     deed = _deed(ctx)
     given = {"run": ctx.run_id, "step": ctx.step, "claim": ctx.claim_id, "amount": deed.amount}
@@ -53,7 +54,7 @@ def perform_booked(ctx: StepContext) -> dict[str, int]:
     return _end(ctx, deed)
 
 
-def hold(ctx: StepContext) -> dict[str, int]:
+def hold(ctx: StepContext) -> dict[str, Any]:
     """Until the run was cancelled, and a moment more: what it brings then is not taken."""
     effects.record(ctx, _deed(ctx).amount)
     wait_for(Path(ctx.payload["gate"]))
@@ -69,7 +70,7 @@ def _deed(ctx: StepContext) -> programs.Deed:
     return msgspec.convert(ctx.payload["deeds"][ctx.step], programs.Deed)
 
 
-def _do(ctx: StepContext, deed: programs.Deed) -> dict[str, int]:
+def _do(ctx: StepContext, deed: programs.Deed) -> dict[str, Any]:
     effects.record(ctx, deed.amount)
     if deed.ends == "dies":
         os._exit(11)
@@ -81,13 +82,13 @@ def _do(ctx: StepContext, deed: programs.Deed) -> dict[str, int]:
     return _end(ctx, deed)
 
 
-def _end(ctx: StepContext, deed: programs.Deed) -> dict[str, int]:
+def _end(ctx: StepContext, deed: programs.Deed) -> dict[str, Any]:
     nap(deed.nap)
     if ctx.attempt <= deed.fails:
         raise ConnectionError(f"{ctx.step} was to fail")
     if deed.ends == "badly":
         raise Fail(f"{ctx.step} was to fail for good")
-    return {"value": deed.value}
+    return {"value": deed.value, "claim": str(ctx.claim_id)}
 
 
 def workflows(told: str) -> tuple[type[Workflow], ...]:

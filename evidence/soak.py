@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from evidence import checks, load, parity
 from evidence.cluster import Cluster
-from evidence.conclusion import concluded, ends_of, letters_of, rests
+from evidence.conclusion import concluded, ends_of, letters_of, rests, strays
 from evidence.faults import FROZEN, budget, harmed
 from evidence.fleet import DEAF, PLAIN, Fleet, pids_of
 from evidence.gauges import Gauges
@@ -128,6 +128,7 @@ def _under_faults(cluster: Cluster, report: Report, row: Row, fleet: Fleet, aske
 
 def _judge(cluster: Cluster, row: Row, mix: load.Load, harm: Harm) -> None:
     """Lost runs 0, every run as planned, double outcomes and effects 0, dead letters exactly those destined."""
+    row.violations += strays(cluster, "soak-%", {each.run_id for each in mix.started})
     ends = ends_of(cluster, [each.run_id for each in mix.started])
     for each in mix.started:
         found = ends.get(each.run_id, "lost")
