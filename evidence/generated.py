@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 VARIABLE = "EVIDENCE_PROGRAMS"
 EVENT = "evidence.go"
 RETRY = Retry(programs.TRIES, min=0.05, max=0.2, backoff="exponential")
+MEANWHILE = 0.4
+"""Seconds for which whoever takes over from a lingering step is at it, so that the late outcome meets a new claim."""
+
 LATER = 0.1
 """Seconds that a deferral asks for."""
 
@@ -75,8 +78,8 @@ def _do(ctx: StepContext, deed: programs.Deed) -> dict[str, Any]:
     if deed.ends == "dies":
         os._exit(11)
     if (deed.defers or deed.linger) and (times := effects.ledger().times(ctx)):
-        if times == 1:
-            nap(deed.linger)
+        if deed.linger:
+            nap(deed.linger if times == 1 else MEANWHILE)
         if times <= deed.defers:
             raise Defer(after=LATER)
     return _end(ctx, deed)
