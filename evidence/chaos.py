@@ -15,9 +15,9 @@ from evidence import accounts, checks, generated, programs
 from evidence.cluster import Cluster
 from evidence.conclusion import concluded, rests, strays
 from evidence.driver import Driver
-from evidence.faults import DEEDS, harmed, mix
 from evidence.fleet import DEAF, PLAIN, WIRED, Fleet, pids_of
 from evidence.gauges import Gauges
+from evidence.harm import DEEDS, harmed, mix
 from evidence.options import long_enough, positive, some, whole
 from evidence.report import Report
 from evidence.sometimes import Target

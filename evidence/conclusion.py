@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from evidence.cluster import Cluster
-    from evidence.faults import Harm
+    from evidence.harm import Harm
     from evidence.report import Row
     from evidence.sometimes import Target
 

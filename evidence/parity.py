@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from evidence.cluster import Cluster
-    from evidence.faults import Silence
+    from evidence.harm import Silence
     from evidence.report import Row
     from squidie import Run
 

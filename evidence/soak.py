@@ -10,12 +10,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evidence import checks, load, parity
+from evidence import checks, mixture, parity
 from evidence.cluster import Cluster
 from evidence.conclusion import concluded, ends_of, letters_of, rests, strays
-from evidence.faults import FROZEN, budget, harmed
 from evidence.fleet import DEAF, PLAIN, Fleet, pids_of
 from evidence.gauges import Gauges
+from evidence.harm import FROZEN, budget, harmed
 from evidence.hosting import TICKING
 from evidence.options import long_enough, positive, whole
 from evidence.report import Report
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from evidence.cluster import Node
-    from evidence.faults import Harm
+    from evidence.harm import Harm
     from evidence.report import Row
 
 QUEUE = "soak"
@@ -107,7 +107,7 @@ def _play(cluster: Cluster, report: Report, fleet: Fleet, beats: list[Node], ask
 
 
 def _under_faults(cluster: Cluster, report: Report, row: Row, fleet: Fleet, asked: Asked) -> None:
-    mix = load.Load(cluster, asked.seed, asked.rate, asked.seconds, QUEUE)
+    mix = mixture.Load(cluster, asked.seed, asked.rate, asked.seconds, QUEUE)
     counts = {kind: max(1, round(number * asked.seconds / 60)) for kind, number in PER_MINUTE.items()}
     begun = time.monotonic()
     with harmed(fleet, row, budget(asked.seed, asked.seconds, counts), begun) as harm:
@@ -126,7 +126,7 @@ def _under_faults(cluster: Cluster, report: Report, row: Row, fleet: Fleet, aske
     }
 
 
-def _judge(cluster: Cluster, row: Row, mix: load.Load, harm: Harm) -> None:
+def _judge(cluster: Cluster, row: Row, mix: mixture.Load, harm: Harm) -> None:
     """Lost runs 0, every run as planned, double outcomes and effects 0, dead letters exactly those destined."""
     row.violations += strays(cluster, "soak-%", {each.run_id for each in mix.started})
     ends = ends_of(cluster, [each.run_id for each in mix.started])

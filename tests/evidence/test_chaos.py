@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from evidence import accounts, chaos, faults, generated, programs, sometimes
+from evidence import accounts, chaos, generated, harm, programs, sometimes
 from evidence.prediction import Totals, predicted
 from evidence.programs import Choice, Deed, Fan, Fate, Halt, Held, Shape, Task
 from squidie import to_spec
@@ -141,22 +141,22 @@ def test_every_kind_of_block_and_of_end_is_drawn():
 
 def test_the_same_seed_makes_the_same_schedule_of_faults():
     """16.6"""
-    kinds = tuple(faults.DEEDS)
+    kinds = tuple(harm.DEEDS)
 
-    assert faults.mix(3, 60, kinds) == faults.mix(3, 60, kinds) != faults.mix(4, 60, kinds)
-    assert faults.budget(3, 60, {"flush": 2}) == faults.budget(3, 60, {"flush": 2})
+    assert harm.mix(3, 60, kinds) == harm.mix(3, 60, kinds) != harm.mix(4, 60, kinds)
+    assert harm.budget(3, 60, {"flush": 2}) == harm.budget(3, 60, {"flush": 2})
 
 
 def test_a_mix_has_one_fault_each_1_to_5_seconds_and_every_kind_before_any_again():
-    planned = faults.mix(random.randrange(1000), 120, tuple(faults.DEEDS))
+    planned = harm.mix(random.randrange(1000), 120, tuple(harm.DEEDS))
     gaps = [after.at - before.at for before, after in pairwise(planned)]
 
     assert all(0.99 <= gap <= 5.01 for gap in gaps)
-    assert {each.kind for each in planned[: len(faults.DEEDS)]} == set(faults.DEEDS)
+    assert {each.kind for each in planned[: len(harm.DEEDS)]} == set(harm.DEEDS)
 
 
 def test_a_budget_is_kept_and_spread_over_the_time():
-    planned = faults.budget(1, 60, {"kill child": 7, "flush": 2})
+    planned = harm.budget(1, 60, {"kill child": 7, "flush": 2})
 
     assert sorted(each.kind for each in planned) == ["flush"] * 2 + ["kill child"] * 7
     assert [each.at for each in planned] == sorted(each.at for each in planned)
@@ -175,4 +175,4 @@ def test_what_did_not_happen_often_enough_fails_the_run():
 def test_every_failpoint_of_the_schedule_is_one():
     from squidie.failpoints import parse
 
-    assert len(parse(",".join(faults.FAILPOINTS))) == len(faults.FAILPOINTS)
+    assert len(parse(",".join(harm.FAILPOINTS))) == len(harm.FAILPOINTS)
