@@ -1,10 +1,11 @@
 # Every target prepares what it needs: .venv, from PyPI, once, and again when pyproject.toml changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test smoke resilience faults mutants stateful lint bench check clean
+.PHONY: help setup demo test smoke resilience faults soak chaos mutants stateful lint bench check clean
 
 export SQUIDIE_PYTHON
 PYTHON := .venv/bin/python
 ARGS ?=
+SEED ?= 1
 # Real workers are killed and awaited there, so each has the machine to itself; all other tests run side by side.
 PROCESSES := $(addprefix tests/,benchmarks celery cli/test_process.py delivery demo evidence notify pytest_celery services)
 SIDE_BY_SIDE := -q -n auto --maxprocesses 4 --dist loadfile $(addprefix --ignore=,$(PROCESSES))
@@ -33,6 +34,12 @@ resilience: setup ## kill everything at every boundary, and count what was lost
 
 faults: setup ## every fault of the list once, at Redis, Postgres, clocks, deploys, people and turns
 	@$(PYTHON) -m evidence faults $(ARGS)
+
+soak: setup ## a steady load of mixed runs under faults on a budget, for SECONDS=60
+	@$(PYTHON) -m evidence soak --seed $(SEED) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+chaos: setup ## random programs with predicted totals under every kind of fault, by SEED=1, for SECONDS=120
+	@$(PYTHON) -m evidence chaos --seed $(SEED) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 mutants: setup ## switch off every guard, one at a time, and look whether a test notices
 	@$(PYTHON) -m evidence.mutants $(ARGS)

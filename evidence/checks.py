@@ -40,7 +40,6 @@ select run_id, step, claim_id, 'held' from squidie.attempts where run_id = any(:
 NAMES = "select run_id, workflow from squidie.runs where run_id = any(:runs)"
 BOOKS = "select run_id, step, claim from books where run_id = any(:runs)"
 DEADLOCKS = "select coalesce(sum(deadlocks), 0) from pg_stat_database where datname = current_database()"
-TRANSACTIONAL = {("Booked", "first")}
 
 
 @dataclass(slots=True)
@@ -67,8 +66,14 @@ def of_runs(cluster: Cluster, runs: Collection[UUID], *, may_erase: bool = False
     found.released = sum(row.kind == "attempt_released" for row in claims)
     found.expired = sum(row.kind == "attempt_expired" for row in claims)
     _effects(done, claims, found, may_erase=may_erase)
-    _books(workflows, claims, books, found)
+    _books(workflows, claims, books, found, transactional(cluster))
     return found
+
+
+def transactional(cluster: Cluster) -> set[tuple[str, str]]:
+    """Workflow and step of everything that writes in one commit with its outcome."""
+    specs = [cluster.squidie.registry.spec(name) for name in cluster.squidie.registry.workflows]
+    return {(spec.name, node.name) for spec in specs for node in spec.nodes if node.transactional}
 
 
 def _effects(done: list[Effect], claims: Sequence[Any], found: Findings, *, may_erase: bool) -> None:
@@ -96,22 +101,28 @@ def _effects(done: list[Effect], claims: Sequence[Any], found: Findings, *, may_
     found.wrong += [f"E1: {step} of {run} completed without an effect" for run, step in silent]
 
 
-def _books(workflows: dict[UUID, str], claims: Sequence[Any], books: Sequence[Any], found: Findings) -> None:
+def _books(
+    workflows: dict[UUID, str],
+    claims: Sequence[Any],
+    books: Sequence[Any],
+    found: Findings,
+    transactional: set[tuple[str, str]],
+) -> None:
     told = Counter(
         (row.run_id, row.step, row.claim)
         for row in claims
-        if row.kind == "attempt_completed" and (workflows[row.run_id], row.step) in TRANSACTIONAL
+        if row.kind == "attempt_completed" and (workflows[row.run_id], row.step) in transactional
     )
     written = Counter((row.run_id, row.step, row.claim) for row in books)
     found.wrong += [f"E2: {n} row(s) of {key}, {told[key]} fact(s)" for key, n in written.items() if n != told[key]]
     found.wrong += [f"E2: no row for the fact of {key}" for key in told if key not in written]
 
 
-def of_cluster(cluster: Cluster, *, rest: float = 10.0) -> list[str]:
+def of_cluster(cluster: Cluster, *, rest: float = 10.0, max_claims: int = 5) -> list[str]:
     """Every predicate at this instant, nothing stuck once it has come to rest, no deadlock, everybody alive."""
     (deadlocks,) = cluster.read(DEADLOCKS)[0]  # first, since it waits for a server that comes back
     engine = cluster.squidie.engine
-    wrong = violations(engine)
+    wrong = violations(engine, max_claims=max_claims)
     grace = 3.0  # twice the longest of lease, backoff and sweep, and a beat more after an outage
 
     def at_rest() -> bool:

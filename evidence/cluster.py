@@ -1,5 +1,7 @@
 """A cluster to do harm to: one Postgres, one Redis, any number of workers and beats, each ended by its own pid.
 
+`env` is told to all of them, and decides which workflows the harness itself knows.
+
     with Cluster("celery") as cluster:
         worker = cluster.worker("w1", queues=["q"], failpoints="step.after=kill")
         run = cluster.squidie.start("Plain", {}, queue="q")
@@ -119,8 +121,9 @@ class Node:
 class Cluster:
     """The servers, the processes, and the harness' own `squidie` that starts runs and asks after them."""
 
-    def __init__(self, kind: Kind = "celery") -> None:
+    def __init__(self, kind: Kind = "celery", *, env: Mapping[str, str] | None = None) -> None:
         self.kind = kind
+        self._env = dict(env or {})
         self.nodes: list[Node] = []
         self._numbers = count(1)
         self.folder = guard.folder("evidence-")
@@ -134,7 +137,7 @@ class Cluster:
         migrate.upgrade(self._template)
         hosting.prepare(self._template)
         self.database_url = self.services.new_database(template=self._template)
-        self.squidie = hosting.serving(self.database_url, self._delivery())
+        self.squidie = hosting.serving(self.database_url, self._delivery(), self._env)
 
     def renew(self) -> None:
         """A journal of its own, and an empty Redis, for what is played next; processes still have the one before."""
@@ -142,7 +145,7 @@ class Cluster:
         if self.kind == "celery":
             self.services.redis.flush()
         self.database_url = self.services.new_database(template=self._template)
-        self.squidie = hosting.serving(self.database_url, self._delivery())
+        self.squidie = hosting.serving(self.database_url, self._delivery(), self._env)
 
     def worker(
         self,
@@ -286,6 +289,7 @@ class Cluster:
         }
         if self.kind == "celery":
             told["SQUIDIE_REDIS_URL"] = self.services.redis_url
+        told |= self._env
         if armed:
             log = str(self.folder / f"{name}.hits")
             told |= {failpoints.SWITCH: "1", failpoints.VARIABLE: armed, failpoints.LOG: log}

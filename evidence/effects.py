@@ -2,6 +2,8 @@
 
 A step writes its row on a connection of the ledger's that commits by itself, so the row stays whatever becomes of the
 step, its worker and its outcome. `accepted` is what a receiver would do that knows idempotency keys: true once a key.
+`amount` is what the step adds, in whatever it counts: a sum over the accepted rows says that each was taken once.
+`entered_at` is the machine's clock when the step's code began, which is before the row where the ledger was away.
 """
 
 from __future__ import annotations
@@ -31,14 +33,16 @@ create table accepted (key text primary key);
 create table effects (
     id uuid primary key, run_id uuid not null, step text not null, key text not null, attempt integer not null,
     claim uuid not null, pid integer not null,
-    at timestamptz not null default clock_timestamp(), accepted boolean not null
+    at timestamptz not null default clock_timestamp(), accepted boolean not null, amount integer not null,
+    entered_at timestamptz not null
 );
 create index effects_run on effects (run_id);
 """
 ADD = """
 with first as (insert into accepted values (%(key)s) on conflict do nothing returning key)
-insert into effects (id, run_id, step, key, attempt, claim, pid, accepted)
-select %(id)s, %(run_id)s, %(step)s, %(key)s, %(attempt)s, %(claim)s, %(pid)s, exists (select from first)
+insert into effects (id, run_id, step, key, attempt, claim, pid, accepted, amount, entered_at)
+select %(id)s, %(run_id)s, %(step)s, %(key)s, %(attempt)s, %(claim)s, %(pid)s, exists (select from first), %(amount)s,
+    to_timestamp(%(entered)s)
 on conflict (id) do nothing
 """
 
@@ -54,6 +58,8 @@ class Effect(NamedTuple):
     pid: int
     at: datetime
     accepted: bool
+    amount: int = 0
+    entered_at: datetime | None = None
 
 
 class Effects:
@@ -67,10 +73,12 @@ class Effects:
         """Make the tables."""
         self._execute(TABLES, None)
 
-    def record(self, ctx: StepContext) -> None:
+    def record(self, ctx: StepContext, amount: int = 0) -> None:
         """The step's effect takes place now. A row whose answer was lost is not written twice: its id is drawn here."""
+        entered = time.time()
         given = {"id": uuid4(), "run_id": ctx.run_id, "step": ctx.step, "key": ctx.idempotency_key}
         given |= {"attempt": ctx.attempt, "claim": ctx.claim_id, "pid": os.getpid()}
+        given |= {"amount": amount, "entered": entered}
         self._persistently(ADD, given)
 
     def of(self, *runs: UUID) -> list[Effect]:
@@ -79,6 +87,16 @@ class Effects:
         columns = ", ".join(Effect._fields)
         found = self._persistently(f"select {columns} from effects {where} order by at", [list(runs)] if runs else None)
         return [Effect(*row) for row in found.fetchall()]
+
+    def times(self, ctx: StepContext) -> int:
+        """How often the effect of this step has taken place so far, this time included if it has."""
+        found = self._persistently("select count(*) from effects where key = %s", [ctx.idempotency_key]).fetchone()
+        return int(found[0]) if found else 0
+
+    def entered(self, step: str) -> set[UUID]:
+        """The runs in which this step has been begun."""
+        found = self._persistently("select distinct run_id from effects where step = %s", [step])
+        return {run_id for (run_id,) in found.fetchall()}
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -109,11 +127,16 @@ class Effects:
 _ours: dict[int, Effects] = {}
 
 
-def record(ctx: StepContext) -> None:
-    """The effect of a step in this process; a fork opens its own connection."""
+def ledger() -> Effects:
+    """The connection of this process to the ledger; a fork opens its own."""
     if os.getpid() not in _ours:
         _ours[os.getpid()] = Effects(os.environ[URL])
-    _ours[os.getpid()].record(ctx)
+    return _ours[os.getpid()]
+
+
+def record(ctx: StepContext, amount: int = 0) -> None:
+    """The effect of a step in this process."""
+    ledger().record(ctx, amount)
 
 
 def counted(function: Callable[..., Any]) -> Callable[..., Any]:

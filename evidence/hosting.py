@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, text
 
-from evidence import effects
+from evidence import effects, generated
 from evidence.batches import BATCHED
 from evidence.releases import RELEASE, released
 from evidence.workflows import OURS, Ticking
@@ -15,6 +15,8 @@ from examples.reference import tasks
 from squidie import Squidie
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Engine
 
     from squidie.delivery import Delivery
@@ -32,12 +34,17 @@ COUNTED = (
     "void_authorization",
     "record_approval",
     "record_rejection",
+    "load_invoice",
+    "check_gateway",
+    "notify_customer",
+    "issue_credit",
+    "fail_once",
 )
 BOOKS = f"""
 do $$ begin
     if not exists (select from pg_roles where rolname = '{ROLE}') then create role {ROLE}; end if;
 end $$;
-create table books (run_id uuid not null, step text not null, claim uuid not null);
+create table books (run_id uuid not null, step text not null, claim uuid not null, amount integer not null default 0);
 grant usage on schema public to {ROLE};
 grant select, insert on books to {ROLE};
 """
@@ -45,18 +52,33 @@ grant select, insert on books to {ROLE};
 for _name in COUNTED:  # before the workflows of the examples are declared, so that they are made of these
     setattr(tasks, _name, effects.counted(getattr(tasks, _name)))
 
-from examples.reference.workflows import ManualApproval, SagaCheckout  # noqa: E402
+from examples.reference.workflows import (  # noqa: E402
+    CancellableWait,
+    ManualApproval,
+    PaymentRecovery,
+    RetryVerification,
+    SagaCheckout,
+)
 
-ALL = (*OURS, *BATCHED, SagaCheckout, ManualApproval)
+ALL = (*OURS, *BATCHED, SagaCheckout, ManualApproval, PaymentRecovery, RetryVerification, CancellableWait)
 
 
-def serving(database: str | Engine, delivery: Delivery | None, *, release: str = "", **settings: Any) -> Squidie:
+def serving(
+    database: str | Engine,
+    delivery: Delivery | None,
+    told: Mapping[str, str] = os.environ,
+    *,
+    release: str = "",
+    **settings: Any,
+) -> Squidie:
     """A `Squidie` on this journal.
 
-    `EVIDENCE_TICKING` adds the workflow of the windows, `EVIDENCE_RELEASE` (or `release`) those of a deploy.
+    `EVIDENCE_TICKING` adds the workflow of the windows, `EVIDENCE_RELEASE` (or `release`) those of a deploy,
+    `EVIDENCE_PROGRAMS` the programs that it names.
     """
-    windows = (Ticking,) if os.environ.get(TICKING) else ()
-    workflows = (*ALL, *released(release or os.environ.get(RELEASE, "")), *windows)
+    windows = (Ticking,) if told.get(TICKING) else ()
+    programs = generated.workflows(told.get(generated.VARIABLE, ""))
+    workflows = (*ALL, *released(release or told.get(RELEASE, "")), *windows, *programs)
     return Squidie(database, delivery=delivery, workflows=workflows, settings={**PROFILE, **settings})
 
 

@@ -139,8 +139,10 @@ class FaultProxy:
         self.heal()
         self._reset_all()
         until = self._loop.time() + 2
-        while self._wires and self._loop.time() < until:  # noqa: ASYNC110 - their tasks end by themselves
+        while self._wires and self._loop.time() < until:  # each ends by itself; one cut off would be told as an error
             await asyncio.sleep(LOOK)
+            for wire in tuple(self._wires):
+                wire.reset()
 
     def _reset_all(self) -> None:
         for wire in tuple(self._wires):

@@ -10,7 +10,7 @@ from typing import TypedDict
 from sqlalchemy import text
 
 from evidence import effects
-from squidie import Retry, StepContext, Workflow, approval, every, manual, step, wait
+from squidie import Fail, Retry, StepContext, Workflow, approval, every, manual, step, wait
 
 GATE_PATIENCE = 60.0
 RETRY = Retry(5, min=0.05, max=0.4, backoff="exponential")
@@ -20,14 +20,17 @@ RETRY = Retry(5, min=0.05, max=0.4, backoff="exponential")
 class Orders(TypedDict, total=False):
     """What steps do, by their names.
 
-    `fails`: so many attempts raise. `naps`: seconds before the end. `gates`: a file to wait for. `dies`: ends its
-    process each time. `needs`: a file without which an attempt raises.
+    `fails`: so many attempts raise. `naps`: seconds before the end, and `lingers` the first time only. `gates`: a file
+    to wait for. `dies`: ends its process each time. `gives_up`: fails for good. `needs`: a file without which an
+    attempt raises.
     """
 
     fails: dict[str, int]
     naps: dict[str, float]
+    lingers: dict[str, float]
     gates: dict[str, str]
     dies: list[str]
+    gives_up: list[str]
     needs: dict[str, str]
 
 
@@ -51,23 +54,29 @@ def obey(ctx: StepContext) -> str:
         os._exit(11)
     gate = (ctx.payload.get("gates") or {}).get(ctx.step)
     if gate is not None:
-        _wait_for(Path(gate))
-    _nap((ctx.payload.get("naps") or {}).get(ctx.step, 0))
+        wait_for(Path(gate))
+    nap((ctx.payload.get("naps") or {}).get(ctx.step, 0))
+    if (linger := (ctx.payload.get("lingers") or {}).get(ctx.step)) is not None and effects.ledger().times(ctx) == 1:
+        nap(linger)
     needed = (ctx.payload.get("needs") or {}).get(ctx.step)
     if needed is not None and not Path(needed).exists():
         raise ConnectionError(f"what {ctx.step} needs is down")
+    if ctx.step in (ctx.payload.get("gives_up") or []):
+        raise Fail(f"{ctx.step} was to fail for good")
     if ctx.attempt <= (ctx.payload.get("fails") or {}).get(ctx.step, 0):
         raise ConnectionError(f"{ctx.step} was to fail")
     return f"{ctx.step} {ctx.attempt}"
 
 
-def _nap(seconds: float) -> None:
+def nap(seconds: float) -> None:
+    """Take so long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         time.sleep(0.01)
 
 
-def _wait_for(gate: Path) -> None:
+def wait_for(gate: Path) -> None:
+    """Until that file is there, or much later."""
     deadline = time.monotonic() + GATE_PATIENCE
     while not gate.exists() and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from squidie import failpoints
@@ -37,8 +38,9 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
     """Claim from one queue: the work, and whether more was due than was taken.
 
     What was taken alone is looked at once more right before it is called (`still_ours`), a batch here: the commit of
-    short steps' claims may not have waited for the disk. Where the answer is lost, the claims are found by the token
-    that was drawn for them.
+    short steps' claims may not have waited for the disk. A member that is called much later, since its process was
+    stopped or its mates took their time, is looked at again. Where the answer is lost, the claims are found by the
+    token that was drawn for them.
     """
     by = Claimant(
         served=parts.served,
@@ -48,6 +50,7 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
         lease=parts.settings.lease,
         weights=parts.settings.weights,
     )
+    asked_at = time.monotonic()
     try:
         taken, held = take(parts, queue, most, by)
     except JournalUnavailable:
@@ -58,7 +61,7 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
         taken = Batch(tuple(found), left=True)
         held = {claimed.row.lease.claim_id for claimed in found if claimed.row.lease}
     work = [
-        Work(Holding(c.row, is_seen=held is not None), c.run, c.definition)
+        Work(Holding(c.row, seen_at=None if held is None else asked_at), c.run, c.definition)
         for c in taken.claims
         if c.row.lease and (held is None or c.row.lease.claim_id in held)
     ]
@@ -68,11 +71,14 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
 
 
 def still_ours(parts: Parts, holding: Holding) -> bool:
-    """Whether a claim stands that was made alone: asked right before its step is called."""
-    if not holding.is_seen:
-        with parts.journal.reading() as connection:
-            holding.is_seen = bool(attempts.still_held(parts.journal, connection, [holding.row]))
-    return holding.is_seen
+    """Whether a claim stands: asked right before its step is called, unless it was just now."""
+    if holding.is_seen:
+        return True
+    asked_at = time.monotonic()
+    with parts.journal.reading() as connection:
+        stands = bool(attempts.still_held(parts.journal, connection, [holding.row]))
+    holding.seen_at = asked_at if stands else None
+    return stands
 
 
 def take(parts: Parts, queue: str, most: int, by: Claimant) -> tuple[Batch, set[UUID] | None]:
@@ -100,12 +106,12 @@ def _looked_at(parts: Parts, connection: Connection, queue: str, taken: Batch) -
     return attempts.still_held(parts.journal, connection, rows) if len(rows) > 1 else None
 
 
-def handed_over(parts: Parts, verdicts: list[Verdict]) -> list[Work]:
-    """The successors that a settle gave this process, claimed already: the settle is their look."""
+def handed_over(parts: Parts, verdicts: list[Verdict], asked_at: float) -> list[Work]:
+    """The successors that a settle gave this process, claimed already. It is their look, begun at that time."""
     work = []
     for verdict in verdicts:
         held = [row for row in verdict.opened if row.lease is not None]
         if held and verdict.run is not None:
-            work += [Work(Holding(row), verdict.run, verdict.definition) for row in held]
+            work += [Work(Holding(row, seen_at=asked_at), verdict.run, verdict.definition) for row in held]
     parts.renewer.hold([each.holding for each in work])
     return work

@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("squidie.lease")
 
 PATIENCE = 0.25
-"""Seconds that one step of a batch may take before its mates that have not begun are given back."""
+"""Seconds that one step of a batch may take before its mates that have not begun are given back.
+
+As old may the look at a claim's row be when its step is called.
+"""
 
 
 AGAIN = 1.0
@@ -52,13 +55,19 @@ CLOSING = 2.0
 class Holding:
     """A claim of this process and what its step is told; `interrupt` is there where it may also be stopped.
 
-    `is_seen`: its row has been seen with the claim on it, later than the commit that made the claim.
+    `seen_at`: since when, by the monotonic clock, its row is known to have carried the claim later than the commit that
+    made it; None before that.
     """
 
     row: OpenAttempt
     signals: Signals = field(default_factory=Signals)
     interrupt: Callable[[type[StepInterrupted]], None] | None = None
-    is_seen: bool = True
+    seen_at: float | None = field(default_factory=time.monotonic)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether that was just now: longer ago, its run may have been cancelled while the process was stopped."""
+        return self.seen_at is not None and time.monotonic() - self.seen_at < PATIENCE
 
     def stop(self) -> None:
         """The step should end: nobody wants its result."""

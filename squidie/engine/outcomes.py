@@ -42,6 +42,9 @@ COLLISIONS = ("40P01", "40001")
 COLLIDED_AGAIN = 0.2
 """Seconds, about, until a step is run again whose transaction stood in the way of another one."""
 
+CUT_OFF_AGAIN = 5
+"""How often a step is run again whose session was ended; then it has failed: what it does there may be what ends it."""
+
 LONGEST_REASON = 1000
 
 
@@ -110,6 +113,18 @@ def stopped(parts: Parts, row: OpenAttempt, node: Node) -> Fail:
 def again(row: OpenAttempt) -> Release:
     """Nothing has come of it, through no fault of the step: the same attempt once more, soon."""
     return Release(*fence(row), ReleaseReason.GIVEN_BACK, ids.jittered(COLLIDED_AGAIN, 0.9))
+
+
+def cut_off(failed: Fail, row: OpenAttempt, run: Run) -> Settling:
+    """Its session was ended while it ran, by a restart or by an administrator: once more, unless that goes on.
+
+    What the step has said by itself of how it ended stands, and so does that its time was over.
+    """
+    if failed.error.kind is not FailureCode.STEP_RAISED or failed.after is not None:
+        return failed
+    node = run.nodes.get(row.step)
+    before = node.claims - node.lost - node.history.deferred if node is not None else 0
+    return failed if before >= CUT_OFF_AGAIN else again(row)
 
 
 def unserved(row: OpenAttempt, run: Run, why: str) -> Release:

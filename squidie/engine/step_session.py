@@ -68,6 +68,11 @@ class StepTransaction:
         self._is_open = False
         self.session = StepSession(connection, join_transaction_mode="create_savepoint")
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the session has ended on the server's side, or on the way there."""
+        return bool(self._raw.closed)
+
     def begin(self, role: str, timeout: float | None) -> None:
         """Take the role of steps and its limits."""
         self._before = roles.take(self._connection, role, timeout)

@@ -5,8 +5,9 @@
     3. the role is taken back, and the outcome is settled in the same transaction: only now is the head locked;
     4. one commit, and then the bells.
 
-Whatever goes wrong before the commit rolls everything back, and a failure is then settled by itself. If the answer to
-the commit is lost, the run's head is locked and the facts are asked: they know the claim, or the rows are gone too.
+Whatever goes wrong before the commit rolls everything back, and a failure is then settled by itself. A session that was
+ended while the step ran is no fault of the step, which is then run again. If the answer to the commit is lost, the
+run's head is locked and the facts are asked: they know the claim, or the rows are gone too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from squidie import failpoints
-from squidie.decide.commands import Complete, Release
+from squidie.decide.commands import Complete, Fail, Release
 from squidie.engine import ids, outcomes
 from squidie.engine.execute import execute
 from squidie.engine.settle import FIRST_PAUSE, LONGEST_PAUSE
@@ -102,6 +103,8 @@ class Together:
             outcome = execute(
                 self._parts, self._holding, self._run, self._spec, abandon=self._abandon, transaction=step
             )
+            if isinstance(outcome, Fail) and step.is_cut_off:
+                return outcomes.cut_off(outcome, self._row, self._run)
             if not isinstance(outcome, Complete):
                 return outcome
             verdict = self._settle(outcome, connection, takeover)

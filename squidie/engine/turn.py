@@ -90,13 +90,14 @@ class Turn:
             outcomes, verdicts = self._run(work)
             size = len(outcomes) + len(verdicts)
             self._parts.pace.grow(size, time.monotonic() - begun)
+            asked_at = begun if verdicts else time.monotonic()  # successors of what was settled with its own rows
             verdicts += settle(self._parts, outcomes, handover=self._takeover(size), give_up=self._draining)
         finally:
             self._parts.renewer.drop([each.holding for each in work])
         tell(work, verdicts)
         self.report.claimed += len(work)
         self.report.settled += sum(1 for verdict in verdicts if verdict.error is None)
-        return handed_over(self._parts, verdicts)
+        return handed_over(self._parts, verdicts, asked_at)
 
     def _goes_on(self) -> bool:
         """Within its share, or while it could not ring for somebody else to go on."""

@@ -14,15 +14,21 @@ GIVEN = ("SQUIDIE_DATABASE_URL", "SQUIDIE_REDIS_URL")
 
 
 @contextmanager
-def running(kind):
+def running(kind, env=None):
     """The environment is left as it was: the cluster has servers of its own, whatever others use."""
     before = {name: os.environ.get(name) for name in GIVEN}
-    with Cluster(kind) as cluster:
+    with Cluster(kind, env=env) as cluster:
         yield cluster
     for name, value in before.items():
         os.environ.pop(name, None)
         if value is not None:
             os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def started():
+    """To start one that is told something: `with started("celery", env={...}) as cluster`."""
+    return running
 
 
 @pytest.fixture(scope="module")

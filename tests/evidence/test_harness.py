@@ -75,7 +75,7 @@ def test_rows_of_a_transactional_step_that_are_not_its_facts_are_named(books, sa
     """E2"""
     found = checks.Findings()
 
-    checks._books({RUN: "Booked"}, [told()], books, found)
+    checks._books({RUN: "Booked"}, [told()], books, found, {("Booked", "first")})
 
     assert any(said in line for line in found.wrong)
 
@@ -127,7 +127,23 @@ def test_a_report_without_rows_is_no_success(latest):
     assert closed() == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["magic"], ["resilience", "--only", "magic"], ["faults", "--only", "Z01"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["magic"],
+        ["resilience", "--only", "magic"],
+        ["faults", "--only", "Z01"],
+        ["soak", "--seconds", "1"],
+        ["soak", "--seconds", "nan"],
+        ["soak", "--rate", "0"],
+        ["soak", "--seed", "-1"],
+        ["soak", "--cap", "soon"],
+        ["chaos", "--programs", "0"],
+        ["chaos", "--programs", "1.5"],
+        ["chaos", "--seconds", "inf"],
+    ],
+)
 def test_what_is_asked_for_wrongly_is_a_usage_error_before_anything_is_started(arguments):
     """16"""
     with pytest.raises(SystemExit) as raised:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 
 from squidie import step
 from squidie.engine.claim import claim as claim_work
+from squidie.engine.lease import PATIENCE
 from squidie.engine.turn import Turn
 from squidie.history.facts import Disposition, FailureCode
 from squidie.testing import eventually
@@ -504,6 +506,27 @@ def test_a_cancelled_member_of_a_batch_is_not_begun_once_the_cancel_is_250_ms_ol
     (cancelled,) = (run for run in runs.values() if ended[run.id][-1] == "run_cancelled")
     assert not key.startswith(str(cancelled.id))
     assert len(all_facts(squidie, cancelled)[-1].ends) == 1
+
+
+@pytest.mark.parametrize("handed_over", [False, True])
+def test_a_batch_that_was_stopped_looks_again_before_its_members_are_called(make, handed_over):
+    """2.6, G10, L15: by SIGSTOP, say: then nobody of its process was there to give back what has not begun."""
+    squidie = quick(make())
+    runs = squidie.start_many(Chain if handed_over else Single, [{}, {}])
+    turn = Turn(squidie._parts, ("default",), lambda: False)
+    work, _ = claim_work(squidie._parts, "default", 64)
+    if handed_over:
+        work = turn.work_off(work, "default")
+    called = len(CALLS)
+    squidie.cancel(runs[0].id, reason="while they are stopped")
+    until = time.monotonic() + PATIENCE
+    eventually(lambda: time.monotonic() > until, every=0.01)
+
+    turn.work_off(work, "default", hand_over=False)
+
+    assert len(work) == 2
+    assert [key.startswith(str(runs[1].id)) for _, _, key in CALLS[called:]] == [True]
+    assert kinds(squidie, runs[0])[-1] == "run_cancelled"
 
 
 def test_what_has_not_begun_is_given_back_when_a_mate_runs_long(make):

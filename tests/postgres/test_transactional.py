@@ -79,6 +79,12 @@ class Brief(Workflow):
     opening = step(open_account, transactional=True, timeout=0.3, grace=0.3)
 
 
+class Once(Workflow):
+    payload = Name
+    triggers = (manual("go"),)
+    opening = step(open_account, transactional=True)
+
+
 @pytest.fixture
 def bank(make, database_url, scratch):
     """A runtime with the tables of its host, and a role for its steps."""
@@ -93,7 +99,7 @@ def bank(make, database_url, scratch):
         connection.execute(text("insert into totals values (0)"))
         connection.execute(text(f"grant usage on schema public to {ROLE}"))
         connection.execute(text(f"grant all on accounts, totals to {ROLE}"))
-    return make(Accounts, Brief, settings={"step_role": ROLE, "lease": 30.0})
+    return make(Accounts, Brief, Once, settings={"step_role": ROLE, "lease": 30.0})
 
 
 def opened(squidie):
@@ -436,6 +442,56 @@ def test_a_lost_answer_to_the_commit_is_found_out(bank, committed, monkeypatch):
     work_off(bank)
     assert run.result(1) == "ada"
     assert CALLS["ada"] == (1 if committed else 2)
+    assert_rows_equal_facts(bank)
+
+
+@pytest.fixture
+def cut_off(scratch):
+    """What ends the session of a step from outside, so often."""
+
+    def planned(times, *, silently=False):
+        def cut(ctx):
+            if CALLS[ctx.payload["name"]] > times:
+                return
+            pid = ctx.session.execute(text("select pg_backend_pid()")).scalar_one()
+            with scratch.begin() as other:
+                other.execute(text("select pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+            if not silently:
+                ctx.session.execute(text("select 1"))
+
+        HOOKS.append(cut)
+
+    return planned
+
+
+@pytest.mark.parametrize("silently", [False, True])
+def test_a_session_that_is_ended_in_mid_step_costs_no_try(bank, cut_off, silently):
+    """18.17, 2.9: through no fault of the step, so it is done again as a whole, whether or not it has noticed."""
+    cut_off(1, silently=silently)
+    run = bank.start(Accounts, {"name": "ada"})
+
+    bank.execute_next()
+    eventually(bank.execute_next, why="it did not become due again")
+    work_off(bank)
+
+    assert run.result(1) == "ada"
+    assert kinds(bank, run) == [
+        "run_started", "attempt_released", "attempt_completed", "attempt_completed", "run_completed",
+    ]  # fmt: skip
+    assert_rows_equal_facts(bank)
+
+
+def test_a_step_whose_session_ends_each_time_fails_in_the_end(bank, cut_off):
+    """It may be what the step does there that ends it."""
+    cut_off(100)
+    run = bank.start(Once, {"name": "ada"})
+
+    def has_ended():
+        bank.execute_next()
+        return run.snapshot().status == "failed"
+
+    eventually(has_ended, 30, why="it is done again and again")
+    assert kinds(bank, run) == ["run_started", *["attempt_released"] * 5, "attempt_failed", "run_failed"]
     assert_rows_equal_facts(bank)
 
 
