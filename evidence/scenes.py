@@ -92,3 +92,8 @@ def held(cluster: Cluster, squidie: Squidie, queue: str) -> Iterator[Run]:
 def waiting(client: redis.Redis, queue: str) -> int:
     """How many messages lie in the list of a queue."""
     return int(client.llen(queue))
+
+
+def await_snapshot(run: Run, what: str, value: str) -> None:
+    """Until its snapshot says so."""
+    eventually(lambda: getattr(run.snapshot(), what) == value, 15.0, why=lambda: str(run.snapshot().headline))
