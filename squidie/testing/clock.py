@@ -34,7 +34,7 @@ def set_clock(engine: Engine, when: datetime | None, schema: str = "squidie") ->
         name = connection.dialect.identifier_preparer.quote(database)
         if when is None:
             connection.execute(text(f'alter database {name} reset "squidie.now"'))
-            _make(connection, schema, _OWN)
+            restore_clock(connection, schema)
         else:
             _make(connection, schema, _SETTABLE)
             connection.execute(text(f"alter database {name} set \"squidie.now\" = '{when.isoformat()}'"))
@@ -49,6 +49,11 @@ def at_time(engine: Engine, when: datetime, schema: str = "squidie") -> Iterator
         yield when
     finally:
         set_clock(engine, None, schema)
+
+
+def restore_clock(connection: Connection, schema: str = "squidie") -> None:
+    """The clock is the database's own again, as a migration makes it; the caller commits."""
+    _make(connection, schema, _OWN)
 
 
 def _make(connection: Connection, schema: str, body: str) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, text
 from evidence.proxy import FaultProxy
 from squidie import Squidie, migrate
 from squidie.journal.tables import metadata
-from squidie.testing.clock import set_clock
+from squidie.testing.clock import restore_clock, set_clock
 from tests.support import flows
 from tests.support.lab import Recorder, staff
 
@@ -54,16 +54,23 @@ def database_url(scratch):
 
 
 def renew(engine):
+    if not _emptied(engine):
+        migrate.upgrade(engine)
+
+
+def _emptied(engine):
+    """Whether the journal is as a migration makes it, but for its clock, and is empty now; else nothing is left."""
     with engine.begin() as connection:
         name = connection.execute(text("select current_database()")).scalar_one()
         connection.execute(text(f'alter database "{name}" reset all'))
         is_whole = tuple(connection.execute(text(SHAPE)).one()) == engine.shape
         if is_whole and migrate.current(engine) == migrate.head():
             connection.execute(text(FREE))
-            return
+            restore_clock(connection)
+            return True
         connection.execute(text("drop schema if exists squidie cascade"))
         connection.execute(text("drop schema public cascade; create schema public"))
-    migrate.upgrade(engine)
+    return False
 
 
 @pytest.fixture
