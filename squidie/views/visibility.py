@@ -79,8 +79,10 @@ class _Redaction:
         self.revealed: list[str] = []
 
     def of(self, view: Any, path: str = "") -> dict[str, Any]:
-        """The fields of a view that are listed, each as its kind says."""
-        return self._listed(SHOWN.get(type(view), {}), lambda name: getattr(view, name), _Place(view, path))
+        """The fields of a view that are listed, in its own order, each as its kind says."""
+        kinds = SHOWN.get(type(view), {})
+        listed = {name: kinds[name] for name in getattr(view, "__struct_fields__", ()) if name in kinds}
+        return self._listed(listed, lambda name: getattr(view, name), _Place(view, path))
 
     def _listed(self, kinds: Mapping[str, Kind], read: Callable[[str], Any], place: _Place) -> dict[str, Any]:
         """What is there of these names; hidden is what is not, and what goes wrong, whatever goes wrong."""
@@ -122,7 +124,7 @@ class _Redaction:
     def reworded(self, _value: Any, place: _Place) -> Any:
         """Other words for it, in which nothing is said that somebody has written."""
         said = outside.words(place.view)
-        return _HIDDEN if said is None else said
+        return _HIDDEN if said is None else self.masking.known(said)
 
     def code(self, value: Any, _place: _Place) -> Any:
         """Only which error it is."""
@@ -132,7 +134,7 @@ class _Redaction:
         """What somebody needs who has to do something about an error."""
         if value is None:
             return None
-        return self.masking.value({name: value[name] for name in _OF_AN_ERROR if name in value})
+        return self.masking.value(msgspec.to_builtins({name: value[name] for name in _OF_AN_ERROR if name in value}))
 
     def outlined(self, value: Any, _place: _Place) -> Any:
         """Names, types and sizes."""
