@@ -73,13 +73,15 @@ def words(answer):
 
 
 @pytest.mark.parametrize("scope", Scope)
-def test_a_word_appears_only_where_the_scope_allows_it(told, scope):
-    """14.1, 14.4: in every view of the handle and in its JSON; and each that may be seen is."""
+def test_a_word_appears_only_where_the_scope_allows_it(told, scope, caplog):
+    """14.1, 14.4: in every view of the handle and in its JSON, and each that may be seen is; values are in no log."""
+    caplog.set_level(0)
     squidie, runs = told()
     found = {name: words(answer) for name, answer in answers(squidie.views(scope), runs)}
 
     assert {name: seen - SEEN[scope] for name, seen in found.items() if seen - SEEN[scope]} == {}
     assert set().union(*found.values()) == SEEN[scope]
+    assert not words(caplog.text) & (VALUES | NEVER)
 
 
 @pytest.mark.parametrize("scope", Scope)
@@ -149,13 +151,29 @@ def test_an_auditor_sees_values_and_each_look_is_in_the_log(told, caplog):
 
 
 def test_what_is_secret_is_masked_before_it_is_written(told):
-    """14.4: metadata, comments and errors."""
-    squidie, (parked, *_) = told()
+    """14.4: metadata, comments, reasons and errors."""
+    squidie, (parked, cancelled, failed) = told()
     history = squidie.command_history(parked.id)
+    squidie.pause_queue("default", reason=f"rotating {SECRET}", actor="ann")
 
     assert history[0].metadata == {"note": "c-metadata", "token": "***", "known": "***"}
     assert history[1].comment == "c-comment *** password=***"
+    assert squidie.inspect_run(cancelled.id).error["message"] == "c-reason ***"
+    assert squidie.dead_letters.show(failed.id, "charge").closed_why == "c-reason token=***"
+    assert squidie.queues()[0].paused.reason == "rotating ***"
     assert not words(str(squidie.inspect_run(parked.id).steps[3].error)) & NEVER
+
+
+def test_the_log_of_looks_holds_one_line_a_look_whoever_looks(told, caplog):
+    """14.4: an actor that is an object is told as JSON, his secrets masked."""
+    squidie, (parked, *_) = told(visibility=lambda actor, view: "auditor")
+    with caplog.at_level("INFO", "squidie.audit"):
+        caplog.clear()
+        for actor in ({"id": 7, "token": "c-token"}, "ann\nrevealed: nothing\x1b[2J", object()):
+            squidie.views(actor).inspect_run(parked.id)
+
+    said = [record.getMessage().partition(" to ")[2] for record in caplog.records]
+    assert said == ['{"id":7,"token":"***"}', "ann revealed: nothing\\x1b[2J", "a object"]
 
 
 def test_without_a_policy_everybody_looks_from_outside(told):

@@ -34,8 +34,14 @@ RUN = UUID(int=7)
 ALL = Scope.EXTERNAL, Scope.OPERATOR, Scope.AUDITOR
 OUTSIDE = {"id", "short_id", "run_id", "run", "replay_of", "newest", "workflow", "version", "definition", "trigger"}
 OUTSIDE |= {"name", "step", "after", "kind", "fact", "verb", "code", "reason", "closed_as", "role", "state"}
-OUTSIDE |= {"compensation", "headline", "where", "what", "next"}
+OUTSIDE |= {"compensation", "where", "what", "next"}
 """Fields whose text may be seen by everybody: ids, names of nodes, states; and what is made of them alone."""
+WRITTEN = {"UndoView.reason", "Pause.reason", "WaitView.role", "QueueView.name"}
+"""Fields of such a name that hold something else all the same."""
+NOT_OUTSIDE = {"owner", "actor", "by", "comment", "attributes", "key", "partition", "priority", "escalates_at", "then"}
+NOT_OUTSIDE |= {"lease_until", "digest", "request_id", "host", "pid", "boot", "callables", "actions", "summary", "hash"}
+NOT_OUTSIDE |= {"queue", "message", "type", "details", "origin", "frames", "votes", "starter", "paused", "usual"}
+"""Names that nobody outside is shown, whatever stands there."""
 VALUES = {"payload", "output", "metadata"}
 """Fields that hold what hosts and their steps have put in."""
 INSIDE = {"AcceptedCommand.digest"}
@@ -84,6 +90,13 @@ def made(view):
     return view(**{name: value_of(hint, f"{view.__name__}.{name}") for name, hint in hints(view).items()})
 
 
+def every_key(shown):
+    """The names in an answer, at any depth."""
+    for each in shown.values() if isinstance(shown, dict) else shown if isinstance(shown, list) else ():
+        yield from every_key(each)
+    yield from shown if isinstance(shown, dict) else ()
+
+
 VIEWS = every_view()
 FIELDS = [(view, name) for view in VIEWS for name in view.__struct_fields__]
 
@@ -110,6 +123,8 @@ def test_what_a_scope_sees_of_a_view_is_what_the_table_says(view, scope):
 
     if scope is Scope.EXTERNAL:
         assert names <= OUTSIDE
+        assert not seen & WRITTEN
+        assert not set(every_key(shown)) & (NOT_OUTSIDE | VALUES)
     elif scope is Scope.OPERATOR:
         assert not names & VALUES
         assert not seen & INSIDE

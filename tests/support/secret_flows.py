@@ -72,6 +72,8 @@ def tell_all(squidie, work_off, **start):
         squidie.approve(run.id, actor=APPROVER, data={"text": REVIEW}, **said)
         squidie.signal_run(run.id, event="paid", payload={"text": EVENT, "token": TOKEN}, actor=ACTOR, **said)
     work_off()
-    squidie.cancel(runs[1].id, reason=REASON, actor=ACTOR)
-    squidie.discard(runs[2].id, "charge", reason=REASON, actor=ACTOR, metadata={"note": METADATA, "token": TOKEN})
+    squidie.cancel(runs[1].id, reason=f"{REASON} {SECRET}", actor=ACTOR)
+    squidie.discard(
+        runs[2].id, "charge", reason=f"{REASON} token={TOKEN}", actor=ACTOR, metadata={"note": METADATA, "token": TOKEN}
+    )
     return runs
