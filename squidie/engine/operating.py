@@ -57,7 +57,7 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
 def pause(parts: Parts, queue: str, reason: str, actor: Any, key: str | None) -> Pause:
     """Stop claims from a queue; what is claimed goes on."""
     name, why = queue_name(queue), masked(parts, reason_of(reason))
-    by = request("pause", {"reason": why}, actor, why, key)
+    by = request("pause", {"reason": why}, actor, why, key, masking=parts.masking)
 
     def change(connection: Connection, *, was_made: bool) -> Pause:
         found = queues.paused(parts.journal, connection, name)
@@ -77,7 +77,7 @@ def pause(parts: Parts, queue: str, reason: str, actor: Any, key: str | None) ->
 def resume(parts: Parts, queue: str, reason: str | None, actor: Any, key: str | None) -> None:
     """Claim from a queue again, beginning at once."""
     name = queue_name(queue)
-    by = request("resume", {}, actor, _why(parts, reason), key)
+    by = request("resume", {}, actor, _why(reason), key, masking=parts.masking)
 
     def change(connection: Connection, *, was_made: bool) -> None:
         if was_made:
@@ -99,7 +99,7 @@ def set_limit(parts: Parts, name: str, said: Mapping[str, Any], reason: str | No
     numbers = _numbers(said)
     actor, key = who
     verb = "unset" if set(numbers.values()) == {None} else "set"
-    by = request(verb, numbers, actor, _why(parts, reason), key)
+    by = request(verb, numbers, actor, _why(reason), key, masking=parts.masking)
     waiting: list[str] = []
 
     def change(connection: Connection, *, was_made: bool) -> LimitState:
@@ -149,8 +149,8 @@ def _state(row: Any) -> LimitState:
     )
 
 
-def _why(parts: Parts, reason: Any) -> str | None:
-    return None if reason is None else masked(parts, reason_of(reason))
+def _why(reason: Any) -> str | None:
+    return None if reason is None else reason_of(reason)
 
 
 def _told(pause: Pause) -> str:
