@@ -39,7 +39,7 @@ from squidie.workflow import (
 )
 
 if TYPE_CHECKING:
-    from squidie.runtime import Partition, Preview, Run, Signal, Squidie, signal_from
+    from squidie.runtime import Partition, Preview, Run, Scope, Signal, Squidie, signal_from
     from squidie.settings import Settings
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "Retry",
     "RetryLater",
     "Run",
+    "Scope",
     "Settings",
     "Signal",
     "Squidie",
@@ -79,7 +80,7 @@ __all__ = [
 ]
 
 _LATER = {
-    **dict.fromkeys(("Partition", "Preview", "Run", "Signal", "Squidie", "signal_from"), "squidie.runtime"),
+    **dict.fromkeys(("Partition", "Preview", "Run", "Scope", "Signal", "Squidie", "signal_from"), "squidie.runtime"),
     "Settings": "squidie.settings",
 }
 

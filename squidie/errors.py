@@ -20,7 +20,7 @@
      + HistoryError     this run's history cannot be trusted or read; this run only (exit 1)
      |   CorruptHistory, UnknownFact
      + ConfigError      fix the deployment, not the code                            (exit 1)
-     |   MissingConfig, InvalidConfig, SchemaMismatch
+     |   MissingConfig, InvalidConfig, InvalidPolicy, SchemaMismatch
      + RunUnsuccessful  raised by `run.result()`: the run ended, but not completed  (exit 10, 11)
 
 Every error has a stable `code` (its class name in snake case), a `message`, JSON `details`, a `hint` and `retryable`.
@@ -423,6 +423,17 @@ class MissingConfig(ConfigError):
 
 class InvalidConfig(ConfigError):
     """A setting is unknown, malformed or contradicts another. Values are never shown."""
+
+
+class InvalidPolicy(ConfigError):
+    """The host's policy of who sees what gave no scope; nothing is shown. `details`: `reason`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the policy of who sees what is wrong: {reason}",
+            hint="visibility(actor, view) gives a Scope",
+            details={"reason": reason},
+        )
 
 
 class SchemaMismatch(ConfigError):

@@ -12,6 +12,7 @@ from squidie.errors import InvalidConfig
 SHORTEST_LEASE = 0.2
 FULL, TYPE_ONLY = "full", "type_only"
 MOST_WEIGHT = 1000
+SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,11 @@ class Settings:
     retention    how long ended runs are kept, as `preview_retention` takes it; by itself   none
                  it removes nothing
     weights      how much of a round a partition gets while several have work; 1 for the rest  none
-    secrets      words whose values are masked in recorded errors                           password, token, ...
+    secrets      words that name secrets, in all their forms: what stands under them is     password, token, ...
+                 masked in errors, metadata and comments, and in payloads where they are shown
+    secret_values  secrets themselves, masked wherever they stand; never shown              none
+    masked_paths where else a payload, output or event holds what is private:               none
+                 "customer.email", "items.*.note"
     """
 
     lease: float = 30.0
@@ -68,7 +73,16 @@ class Settings:
         "apikey",
         "authorization",
         "credential",
+        "private_key",
+        "cookie",
+        "card",
+        "credit_card",
+        "card_number",
+        "iban",
+        "cvv",
     )
+    secret_values: tuple[str, ...] = field(default=(), repr=False)
+    masked_paths: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         wrong = [problem for problem in _problems(self) if problem]
@@ -97,9 +111,25 @@ def _problems(settings: Settings) -> list[str]:
         wrong.append(f'settings.errors is neither "{FULL}" nor "{TYPE_ONLY}"')
     if not isinstance(settings.secrets, tuple | list) or not all(each and _is_text(each) for each in settings.secrets):
         wrong.append("settings.secrets is no list of words")
+    wrong += [problem for problem in (_of_values(settings.secret_values), _of_paths(settings.masked_paths)) if problem]
     if not isinstance(settings.weights, Mapping) or not all(map(_is_weight, settings.weights.values())):
         wrong.append(f"settings.weights does not map partitions to whole numbers from 1 to {MOST_WEIGHT}")
     return wrong
+
+
+def _of_values(values: object) -> str | None:
+    """A secret of a few letters would be found everywhere."""
+    is_list = isinstance(values, tuple | list)
+    if is_list and all(isinstance(each, str) and len(each) >= SHORTEST_SECRET for each in values):  # type: ignore[attr-defined]
+        return None
+    return f"settings.secret_values is no list of texts of {SHORTEST_SECRET} characters or more"
+
+
+def _of_paths(paths: object) -> str | None:
+    is_list = isinstance(paths, tuple | list)
+    if is_list and all(isinstance(each, str) and all(each.split(".")) for each in paths):  # type: ignore[attr-defined]
+        return None
+    return "settings.masked_paths is no list of names with dots between them"
 
 
 def _of_lease(settings: Settings) -> list[str]:

@@ -76,7 +76,8 @@ def backfill(
     started = _open(parts, schedule, missing, now, priority_of(priority))
     found = msgspec.structs.replace(found, started=started)
     said = {"start": start.isoformat(), "end": end.isoformat()}
-    _record(parts, schedule, request("backfill", said, actor, reason, key), found)
+    by = request("backfill", said, actor, reason, key, masking=parts.masking)
+    _record(parts, schedule, by, found)
     return found
 
 

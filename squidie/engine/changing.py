@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
     from squidie.engine.parts import Parts
     from squidie.history.bodies import Receipt
+    from squidie.history.masking import Masking
     from squidie.journal.operations import Subject
 
 
-def request(verb: str, said: Mapping[str, Any], actor: Any, reason: str | None, key: str | None) -> Receipt:
+def request(
+    verb: str, said: Mapping[str, Any], actor: Any, reason: str | None, key: str | None, *, masking: Masking
+) -> Receipt:
     """Who asks for what, and why."""
     digest = sha256(msgspec.json.encode([verb, said], order="sorted")).hexdigest()
-    return receipt(verb, digest, Request(key=key, actor=actor), comment=reason)
+    return receipt(verb, digest, Request(key=key, actor=actor), comment=reason, masking=masking)
 
 
 def is_repeated(parts: Parts, connection: Connection, subject: Subject, name: str, by: Receipt) -> bool:

@@ -5,7 +5,6 @@ A hostile `str()` still yields a record.
 
 from __future__ import annotations
 
-import re
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -14,37 +13,12 @@ from squidie.history.canonical import canonical
 from squidie.history.facts import ErrorRecord, FailureCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from types import CodeType, FrameType
+
+    from squidie.history.masking import Masking
 
 MOST_BYTES = 8 * 1024
 MOST_FRAMES = 20
-MASK = "***"
-
-_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^@\s/]+@")
-
-
-class Masking:
-    """Replaces the values of words that name secrets, in text and in JSON."""
-
-    def __init__(self, words: Iterable[str]) -> None:
-        names = "|".join(re.escape(word) for word in words) or "(?!)"
-        self._names = re.compile(names, re.IGNORECASE)
-        self._pairs = re.compile(
-            rf"""((?:{names})[\w-]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|(?:Bearer\s+)?[^\s,;&)}}\]]+)""", re.IGNORECASE
-        )
-
-    def text(self, said: str) -> str:
-        """The text with `password=…` and the like masked."""
-        return _URL_PASSWORD.sub(rf"\1{MASK}@", self._pairs.sub(rf"\1{MASK}", said))
-
-    def value(self, given: Any) -> Any:
-        """The value with everything masked that stands under the name of a secret."""
-        if isinstance(given, dict):
-            return {key: MASK if self._names.search(str(key)) else self.value(item) for key, item in given.items()}
-        if isinstance(given, list | tuple):
-            return [self.value(item) for item in given]
-        return self.text(given) if isinstance(given, str) else given
 
 
 def record(

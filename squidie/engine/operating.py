@@ -11,7 +11,7 @@ import msgspec
 from squidie.engine.asking import audited, persist
 from squidie.engine.changing import is_repeated, request
 from squidie.engine.requests import queue_name
-from squidie.engine.steering import reason_of
+from squidie.engine.steering import masked, reason_of
 from squidie.errors import InvalidArgument, InvalidTransition, QueueNotFound
 from squidie.history.bodies import Receipt
 from squidie.journal import limits, operations, queues
@@ -56,8 +56,8 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
 
 def pause(parts: Parts, queue: str, reason: str, actor: Any, key: str | None) -> Pause:
     """Stop claims from a queue; what is claimed goes on."""
-    name, why = queue_name(queue), reason_of(reason)
-    by = request("pause", {"reason": why}, actor, why, key)
+    name, why = queue_name(queue), masked(parts, reason_of(reason))
+    by = request("pause", {"reason": why}, actor, why, key, masking=parts.masking)
 
     def change(connection: Connection, *, was_made: bool) -> Pause:
         found = queues.paused(parts.journal, connection, name)
@@ -77,7 +77,7 @@ def pause(parts: Parts, queue: str, reason: str, actor: Any, key: str | None) ->
 def resume(parts: Parts, queue: str, reason: str | None, actor: Any, key: str | None) -> None:
     """Claim from a queue again, beginning at once."""
     name = queue_name(queue)
-    by = request("resume", {}, actor, _why(reason), key)
+    by = request("resume", {}, actor, _why(reason), key, masking=parts.masking)
 
     def change(connection: Connection, *, was_made: bool) -> None:
         if was_made:
@@ -99,7 +99,7 @@ def set_limit(parts: Parts, name: str, said: Mapping[str, Any], reason: str | No
     numbers = _numbers(said)
     actor, key = who
     verb = "unset" if set(numbers.values()) == {None} else "set"
-    by = request(verb, numbers, actor, _why(reason), key)
+    by = request(verb, numbers, actor, _why(reason), key, masking=parts.masking)
     waiting: list[str] = []
 
     def change(connection: Connection, *, was_made: bool) -> LimitState:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from squidie.decide.commands import Limits
 from squidie.engine.bells import Bells
-from squidie.engine.failures import Masking
 from squidie.engine.fairness import Rounds
 from squidie.engine.lease import Renewer
 from squidie.engine.limited import Limited
 from squidie.engine.pace import Pace
 from squidie.engine.tally import Tally
 from squidie.engine.timers import Timers
+from squidie.history.masking import Masking
 from squidie.journal import definitions, limits
 from squidie.workflow.fingerprint import fingerprint
 from squidie.workflow.limits import declared
@@ -41,7 +41,7 @@ class Parts:
         self.delivery = delivery
         self.default_queue = default_queue
         self.schedules_synced = False
-        self.masking = Masking(settings.secrets)
+        self.masking = Masking(settings.secrets, values=settings.secret_values, paths=settings.masked_paths)
         self.limits = Limits(settings.max_claims, settings.drain, settings.early_events)
         self.crons = {name: crons for name in registry.workflows if (crons := _crons(registry.spec(name)))}
         self.definitions = Definitions(journal, registry)

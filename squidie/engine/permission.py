@@ -45,12 +45,17 @@ Retain = Callable[[Sequence[RunFacts]], Collection[UUID]]
 """`retain(runs)`: of these, which are past their age, the ids of those that must stay."""
 
 
+Visibility = Callable[[Any, Any], str]
+"""`visibility(actor, view)`: the scope in which this actor sees this view; see `squidie.views.visibility.Scope`."""
+
+
 class Policy(msgspec.Struct, frozen=True):
     """The host's hooks, and the partition that a handle is bound to; any may be missing."""
 
     authorize: Authorize | None = None
     within: str | None = None
     retain: Retain | None = None
+    visibility: Visibility | None = None
 
 
 def permit(

@@ -25,8 +25,8 @@ from squidie.workflow.payload import admit, is_clock
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from squidie.engine.failures import Masking
     from squidie.engine.parts import Parts
+    from squidie.history.masking import Masking
     from squidie.workflow.spec import PayloadField, Spec, Trigger
 
 _MOST_KEY = 255
@@ -121,7 +121,7 @@ def as_uuid(value: Any, argument: str = "run_id") -> UUID:
 def receipt(
     verb: str, digest: str, asked: Request | Who, *, comment: str | None = None, masking: Masking | None = None
 ) -> Receipt:
-    """Who asked, and which request it was. `masking` hides what metadata holds under the names of secrets."""
+    """Who asked, and which request it was. `masking` hides the secrets in metadata and in what is said to it."""
     for name, value in (("actor", asked.actor), ("metadata", asked.metadata)):
         if value is not None:
             canonical(value, root=name)
@@ -135,7 +135,7 @@ def receipt(
         request_id=ids.request_id(),
         key=key_of(asked.key),
         actor=asked.actor,
-        comment=comment,
+        comment=comment if masking is None or comment is None else masking.text(comment),
         metadata=asked.metadata if masking is None else masking.value(asked.metadata),
         source=asked.source,
     )

@@ -126,7 +126,7 @@ def apply(
     actor, reason = who
     with audited("apply_retention", None, actor):
         plan = plan_of(token)
-        by = request("apply", {"plan": plan.id}, actor, reason, None)
+        by = request("apply", {"plan": plan.id}, actor, reason, None, masking=parts.masking)
         with parts.journal.reading() as connection:
             if attempts.clock(parts.journal, connection) > plan.expires_at:
                 raise StalePlan(f"was good until {plan.expires_at:%Y-%m-%d %H:%M:%S} UTC")

@@ -21,7 +21,7 @@ from squidie.engine.fires import Fire, Moment, Shown, fires, moments, show
 from squidie.engine.hearing import ScheduleEar
 from squidie.engine.requests import spec_of
 from squidie.engine.start import begin
-from squidie.engine.steering import reason_of
+from squidie.engine.steering import masked, reason_of
 from squidie.engine.sync import said_of, sync
 from squidie.engine.windows import Cause, start_outside
 from squidie.errors import InvalidArgument, InvalidSchedule, InvalidSpec, InvalidTransition, ScheduleNotFound
@@ -100,7 +100,7 @@ class Schedules(Generic[Handle]):
         """
         spec = spec_of(self._parts, workflow)
         schedule = _valid(spec, name, {"expression": expression, **options})
-        by = request("create", said_of(schedule), actor, reason, key)
+        by = request("create", said_of(schedule), actor, reason, key, masking=self._parts.masking)
         if any(trigger.name == name for trigger in spec.triggers):
             raise InvalidSchedule("name", "the workflow's code has a trigger of that name")
         with self._changing(spec.name, name, by) as (connection, found, was_made):
@@ -123,7 +123,7 @@ class Schedules(Generic[Handle]):
         known = self._find(name)
         if unknown := sorted(set(options) - set(DECLARED)):
             raise InvalidArgument(unknown[0], f"a schedule has {', '.join(DECLARED)}")
-        by = request("change", options, actor, reason, key)
+        by = request("change", options, actor, reason, key, masking=self._parts.masking)
         with self._changing(known.workflow, known.trigger, by) as (connection, found, was_made):
             if found is None:
                 raise ScheduleNotFound(known.name)
@@ -136,8 +136,8 @@ class Schedules(Generic[Handle]):
 
     def pause(self, name: str, *, reason: str, actor: Any = None, key: str | None = None) -> Schedule:
         """Open no windows until it is resumed; a window that waited is let go. Runs that are open go on."""
-        why = reason_of(reason)
-        by = request("pause", {"reason": why}, actor, why, key)
+        why = masked(self._parts, reason_of(reason))
+        by = request("pause", {"reason": why}, actor, why, key, masking=self._parts.masking)
 
         def pause(connection: Connection, found: Schedule) -> None:
             if found.paused_at is not None:
@@ -149,7 +149,7 @@ class Schedules(Generic[Handle]):
 
     def resume(self, name: str, *, reason: str | None = None, actor: Any = None, key: str | None = None) -> Schedule:
         """Open windows again, from now on: nothing of the pause is filled in; `backfill` does that."""
-        by = request("resume", {}, actor, reason, key)
+        by = request("resume", {}, actor, reason, key, masking=self._parts.masking)
 
         def resume(connection: Connection, found: Schedule) -> None:
             if found.paused_at is None:
@@ -161,7 +161,7 @@ class Schedules(Generic[Handle]):
 
     def remove(self, name: str, *, reason: str | None = None, actor: Any = None, key: str | None = None) -> None:
         """Forget a schedule made at run time, or one whose trigger has vanished from the code. Its runs stay."""
-        by = request("remove", {}, actor, reason, key)
+        by = request("remove", {}, actor, reason, key, masking=self._parts.masking)
 
         def remove(connection: Connection, found: Schedule) -> None:
             if found.orphaned_at is None:
@@ -176,7 +176,7 @@ class Schedules(Generic[Handle]):
         It is no window: the next one opens at its time. `key` makes it idempotent.
         """
         known = self._find(name)
-        by = request("run_now", {"schedule": known.name}, actor, reason, key)
+        by = request("run_now", {"schedule": known.name}, actor, reason, key, masking=self._parts.masking)
         identity = ("run_now", known.partition, known.workflow, known.trigger, key)
         run_id = ids.run_id() if key is None else ids.keyed_run_id(*identity)
 

@@ -38,7 +38,7 @@ def cancel_of(
         if not isinstance(value, bool):
             raise InvalidArgument(name, "is true or false")
     by = by_of(parts, "cancel", who, why, compensate, abandon_undo)
-    return Cancel(run_id, by, why, compensate, abandon_undo)
+    return Cancel(run_id, by, masked(parts, why), compensate, abandon_undo)
 
 
 def review_of(
@@ -93,13 +93,13 @@ def hasten_of(parts: Parts, run_id: UUID, who: Who, *, step: Any) -> Hasten:
 def requeue_of(parts: Parts, run_id: UUID, who: Who, *, step: Any, reason: Any) -> Requeue:
     """Try a parked step again."""
     place, why = text_of(step, "step"), reason_of(reason)
-    return Requeue(run_id, by_of(parts, "requeue", known(who), place, why), place, why)
+    return Requeue(run_id, by_of(parts, "requeue", known(who), place, why), place, masked(parts, why))
 
 
 def discard_of(parts: Parts, run_id: UUID, who: Who, *, step: Any, reason: Any) -> Discard:
     """Give a parked step up."""
     place, why = text_of(step, "step"), reason_of(reason)
-    return Discard(run_id, by_of(parts, "discard", known(who), place, why), place, why)
+    return Discard(run_id, by_of(parts, "discard", known(who), place, why), place, masked(parts, why))
 
 
 def by_of(parts: Parts, verb: str, who: Who, *asked: Any) -> Receipt:
@@ -121,6 +121,11 @@ def known(who: Who) -> Who:
     if not is_somebody(who.actor):
         raise InvalidArgument("actor", "say who does this, as text or an object")
     return who
+
+
+def masked(parts: Parts, reason: str) -> str:
+    """A reason as it is kept: what is secret in it is masked."""
+    return parts.masking.text(reason)[:LONGEST_REASON]
 
 
 def reason_of(reason: Any) -> str:

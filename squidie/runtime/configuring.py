@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from squidie.delivery import Delivery
-    from squidie.engine.permission import Authorize, Retain
+    from squidie.engine.permission import Authorize, Retain, Visibility
     from squidie.workflow.dsl import Workflow
 
 T = TypeVar("T")
@@ -42,6 +42,7 @@ class Given(NamedTuple):
     partition: str | None
     authorize: Authorize | None
     retain: Retain | None
+    visibility: Visibility | None
     settings: Settings | Mapping[str, Any] | None
 
 
@@ -63,7 +64,7 @@ def configured(given: Given) -> tuple[Parts, Policy]:
     journal = look.at(lambda: Journal(_database(given.database), schema, lock_timeout=timeout))
     queue = look.at(lambda: queue_name(given.queue))
     look.at(lambda: partition_of(given.partition))
-    policy = look.at(lambda: _policy(given.authorize, given.retain))
+    policy = look.at(lambda: _policy(given.authorize, given.retain, given.visibility))
     delivery = look.at(lambda: deliveries.find(given.delivery))
     look.judge()
     assert settings is not None  # noqa: S101 - this and the next: `judge` has raised where one is missing
@@ -111,9 +112,11 @@ def _database(database: str | Engine) -> str | Engine:
     return database
 
 
-def _policy(authorize: Authorize | None, retain: Retain | None) -> Policy:
+def _policy(authorize: Authorize | None, retain: Retain | None, visibility: Visibility | None) -> Policy:
     if authorize is not None and not callable(authorize):
         raise InvalidConfig("authorize is no function", hint="authorize(actor, verb, run, step) -> bool | None")
     if retain is not None and not callable(retain):
         raise InvalidConfig("retain is no function", hint="retain(runs) -> ids of those that must stay")
-    return Policy(authorize=authorize, retain=retain)
+    if visibility is not None and not callable(visibility):
+        raise InvalidConfig("visibility is no function", hint="visibility(actor, view) -> Scope")
+    return Policy(authorize=authorize, retain=retain, visibility=visibility)

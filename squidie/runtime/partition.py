@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from squidie.runtime.repeating import Repeating
+from squidie.runtime.showing import Showing
 from squidie.runtime.starting import Starting
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from squidie.engine.permission import Policy
 
 
-class Partition(Repeating, Starting):
+class Partition(Showing, Starting):
     """Starts, sees, lists and steers the runs of one partition; those of others are `RunNotFound`.
 
     It claims nothing: workers serve queues, whatever partitions are on them. And it bounds what one handle of ours can

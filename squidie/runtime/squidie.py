@@ -20,8 +20,8 @@ from squidie.errors import InvalidArgument
 from squidie.runtime.configuring import Given, configured
 from squidie.runtime.operating import Operating
 from squidie.runtime.partition import Partition
-from squidie.runtime.repeating import Repeating
 from squidie.runtime.retaining import Retaining
+from squidie.runtime.showing import Showing
 from squidie.runtime.starting import Starting
 from squidie.runtime.working import Working
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from squidie.delivery import Delivery
-    from squidie.engine.permission import Authorize, Retain
+    from squidie.engine.permission import Authorize, Retain, Visibility
     from squidie.runtime.run import Run
     from squidie.settings import Settings
     from squidie.workflow.dsl import Workflow
 
 
-class Squidie(Repeating, Starting, Working, Operating, Retaining):
+class Squidie(Showing, Starting, Working, Operating, Retaining):
     """Durable workflows in one Postgres schema.
 
     `database` is a URL or a SQLAlchemy engine on psycopg 3; `delivery` names an installed adapter (`"celery"`,
@@ -46,7 +46,8 @@ class Squidie(Repeating, Starting, Working, Operating, Retaining):
     own, `aliases` maps names in old graphs to those of today, `keep` lists callables that no declared workflow uses.
     Runs that name no `partition` belong to the one given here. `authorize(actor, verb, run, step)` is asked before
     any command on a run: what is false, but for None, is `NotPermitted`. `retain(runs)` is asked before ended runs are
-    removed, and gives the ids of those that must stay.
+    removed, and gives the ids of those that must stay. `visibility(actor, view)` gives the `Scope` in which somebody
+    sees a view through `views` and `redact`; without it everybody looks from outside.
 
     Raises `InvalidConfig` or `MissingConfig` with everything that cannot work; whether Postgres answers is known at
     the first use.
@@ -66,10 +67,12 @@ class Squidie(Repeating, Starting, Working, Operating, Retaining):
         partition: str | None = None,
         authorize: Authorize | None = None,
         retain: Retain | None = None,
+        visibility: Visibility | None = None,
         settings: Settings | Mapping[str, Any] | None = None,
     ) -> None:
+        hooks = (authorize, retain, visibility)
         given = Given(
-            database, delivery, workflows, actions, aliases, keep, schema, queue, partition, authorize, retain, settings
+            database, delivery, workflows, actions, aliases, keep, schema, queue, partition, *hooks, settings=settings
         )
         self._parts, self._policy = configured(given)
         self._home = partition

@@ -132,7 +132,7 @@ def _elsewhere(step: StepView, causes: Causes) -> Answer:
         "workers": causes.serving(step.queue),
         "elsewhere": causes.having(step.action),
     }
-    what = Next(what=f"it starts when a worker on {step.queue} has it")
+    what = Next(what="it starts when a worker of its queue has it")
     return Answer("developer", what, (Action(verb="deploy", command="squidie workers"),), evidence)
 
 

@@ -17,6 +17,7 @@ WRONG = {
     "lease": 0.1, "beat": CANARY, "sweep": -1, "turn_share": None, "batch": 1.5, "short": float("nan"), "max_claims": 0,
     "max_body": True, "lock_timeout": "2s", "grace": float("inf"), "drain": timedelta(1), "early_events": "x",
     "receipts_for": [], "step_role": 5, "version": "", "errors": CANARY, "secrets": CANARY,
+    "secret_values": [CANARY, "abc"], "masked_paths": [f"{CANARY}..x"],
 }  # fmt: skip
 
 
