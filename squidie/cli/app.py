@@ -18,6 +18,7 @@ COMMANDS = {
     "ls": ("squidie.cli.runs:ls", "List runs, newest first."),
     "show": ("squidie.cli.runs:show", "Show one run: why it is where it is, and its steps."),
     "explain": ("squidie.cli.explain:explain", "Say why a run is where it is, and who can do what."),
+    "watch": ("squidie.cli.watch:watch", "Follow runs until they end."),
     "graph": ("squidie.cli.graphs:graph", "Draw a run or a workflow."),
     "start": ("squidie.cli.act:start", "Start a run, or many."),
     "run": ("squidie.cli.act:run", "Start a run and wait; the exit code is its result."),
