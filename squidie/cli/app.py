@@ -19,6 +19,7 @@ COMMANDS = {
     "show": ("squidie.cli.runs:show", "Show one run: why it is where it is, and its steps."),
     "explain": ("squidie.cli.explain:explain", "Say why a run is where it is, and who can do what."),
     "watch": ("squidie.cli.watch:watch", "Follow runs until they end."),
+    "tail": ("squidie.cli.tail:tail", "Tell the facts of all runs as they are committed."),
     "graph": ("squidie.cli.graphs:graph", "Draw a run or a workflow."),
     "start": ("squidie.cli.act:start", "Start a run, or many."),
     "run": ("squidie.cli.act:run", "Start a run and wait; the exit code is its result."),
