@@ -7,7 +7,7 @@ bend in each layer between, so that every stretch of a line leads from one layer
 from __future__ import annotations
 
 import itertools
-from math import ceil
+from math import floor
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _spread(wanted: Sequence[float]) -> list[int]:
         while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
             (one, few), (other, more) = blocks[-2:]
             blocks[-2:] = [((one * few + other * more) / (few + more), few + more)]
-    flat = [ceil(row - 0.5) for row, count in blocks for _ in range(count)]
+    flat = [floor(row + 0.5) for row, count in blocks for _ in range(count)]
     return [row + n for n, row in enumerate(flat)]
 
 

@@ -39,8 +39,8 @@ def test_a_run_is_drawn_with_the_states_of_its_steps(squidie, shown):
     run = squidie.start(Shrugged, {"plan": {"check": ["fail"], "try_it": ["fail"]}})
     work_off(squidie)
     assert shown("graph", tail(run)) == [
-        "                      ╭──▶ ✓ around",
-        "✕ try_it ──▶ ✕ check ─┴──▶ ⊘ unneeded",
+        "✕ try_it ──▶ ✕ check ─┬──▶ ✓ around",
+        "                      ╰──▶ ⊘ unneeded",
         "",
         "  check → around  on error",
     ]
@@ -59,8 +59,8 @@ def test_an_undo_stands_below_what_it_undoes(squidie, shown):
 
 def test_a_workflow_is_drawn_without_a_run_in_every_format(squidie, shown, call):
     """13.4"""
-    assert shown("graph", "Draining") == ["           ╭──▶ ○ slow", "○ reserve ─┴──▶ ○ charge"]
-    assert shown("graph", "Draining", "--format", "ascii")[0] == "             +--> [ ] slow"
+    assert shown("graph", "Draining") == ["○ reserve ─┬──▶ ○ slow", "           ╰──▶ ○ charge"]
+    assert shown("graph", "Draining", "--format", "ascii")[0] == "[ ] reserve -+--> [ ] slow"
     assert shown("--ascii", "graph", "Draining") == shown("graph", "Draining", "--format", "ascii")
     assert shown("graph", "Draining", "--format", "mermaid")[0] == "flowchart LR"
     assert shown("graph", "Draining", "--format", "dot")[0] == 'digraph "Draining" {'

@@ -17,28 +17,31 @@ if TYPE_CHECKING:
     from squidie.views.graph import GraphEdge, GraphNode, RunGraph
     from squidie.views.layout import Item, Layout
 
-EDGE, CHANNEL = 16, 64
+EDGE, CHANNEL, TURN = 16, 64, 40
 NODE, PITCH = 44, 64
 LETTER, SMALL = 8.0, 6.8
-"""Pixels: the margin, the room between layers, a node's height and that of a row, and the width of a letter."""
-_FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+"""Pixels: the margin, the room between layers, that for a turn in it; the heights of a node and a row; letters' widths."""
+_FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', 'Segoe UI Symbol', 'Noto Sans Symbols 2', monospace"
 
 
 class _Scale:
     """Where things are, in pixels."""
 
     def __init__(self, graph: RunGraph, placed: Layout) -> None:
-        words = {node.id: max(len(label(node)) * LETTER, len(_second(node)) * SMALL) for node in graph.nodes}
+        words = {
+            node.id: max(len(label(node)) * LETTER, len(_second(node)) * SMALL * (graph.run_id is not None))
+            for node in graph.nodes
+        }
         self.layer = {item: n for n, layer in enumerate(placed.layers) for item in layer}
         self.wide = [
             max((words.get(item, 0) + 24 if item != END else 12 for item in layer if isinstance(item, str)), default=12)
             for layer in placed.layers
         ]
         said = [
-            max((len(way(edge)) for edge in graph.edges if self._is_short(edge, n)), default=0)
+            max((len(_words(edge)) for edge in graph.edges if self._is_short(edge, n)), default=0)
             for n in range(len(self.wide))
         ]
-        self.gaps = [max(CHANNEL, length * SMALL + 32) for length in said]
+        self.gaps = [max(CHANNEL, length * SMALL + TURN + 20) for length in said]
         self.lefts = [EDGE + sum(self.wide[:n]) + sum(self.gaps[:n]) for n in range(len(self.wide))]
         self.width = EDGE * 2 + sum(self.wide) + sum(self.gaps[: max(0, len(self.wide) - 1)])
         self.height = EDGE * 2 + placed.height * PITCH - (PITCH - NODE)
@@ -46,7 +49,7 @@ class _Scale:
 
     def _is_short(self, edge: GraphEdge, layer: int) -> bool:
         """Whether the edge's words stand right before this layer's successor, where they are written."""
-        return bool(way(edge)) and self.layer.get(edge.target, 0) == layer + 1
+        return bool(_words(edge)) and self.layer.get(edge.target, 0) == layer + 1
 
     def middle(self, item: Item) -> float:
         return EDGE + self.rows[item] * PITCH + NODE / 2
@@ -91,6 +94,11 @@ def _second(node: GraphNode) -> str:
     return f"{node.state.glyph} {node.state.word}"
 
 
+def _words(edge: GraphEdge) -> str:
+    """What is written at a line; that of an undo is dashed, and its target's name says the rest."""
+    return "" if edge.on == "undo" else way(edge)
+
+
 def _told(graph: RunGraph) -> str:
     return "; ".join(f"{node.id} {node.state.word}" for node in graph.nodes)
 
@@ -107,7 +115,7 @@ def _edges(edges: list[GraphEdge], placed: Layout, scale: _Scale, *, is_run: boo
         path = _path(placed.lines[pair], scale)
         ids = escape(" ".join(edge.id for edge in found), quote=True)
         lines.append(f'<path class="edge {kind}" data-edge="{ids}" d="{path}" marker-end="url(#head)"/>')
-        said = escape(" or ".join(filter(None, map(way, found))))
+        said = escape(" or ".join(filter(None, map(_words, found))))
         if said:
             x, y = scale.left(pair[1]) - 14, scale.middle(pair[1]) - 6
             lines.append(f'<text class="way" x="{x:.0f}" y="{y:.0f}" text-anchor="end">{said}</text>')
@@ -115,12 +123,14 @@ def _edges(edges: list[GraphEdge], placed: Layout, scale: _Scale, *, is_run: boo
 
 
 def _path(line: tuple[Item, ...], scale: _Scale) -> str:
+    """It turns right behind its source, so that words stand beside straight lines only."""
     x, y = scale.right(line[0]), scale.middle(line[0])
     parts = [f"M{x:.0f} {y:.0f}"]
     for item in line[1:]:
         stop, level = scale.left(item), scale.middle(item)
-        half = (x + stop) / 2
-        parts.append(f"C{half:.0f} {y:.0f} {half:.0f} {level:.0f} {stop:.0f} {level:.0f}")
+        half, turned = x + TURN / 2, x + TURN
+        parts += [f"C{half:.0f} {y:.0f} {half:.0f} {level:.0f} {turned:.0f} {level:.0f}"] if level != y else []
+        parts.append(f"H{stop:.0f}")
         x, y = scale.right(item), level
         if item is not line[-1]:
             parts.append(f"H{x:.0f}")
@@ -140,7 +150,7 @@ def _style(graph: RunGraph) -> str:
     light = {state: COLOURS[state][:2] for state in shown}
     dark = {state: COLOURS[state][2:] for state in shown}
     return (
-        f"text{{font-family:{_FONT}}}.name{{font-size:13px}}.word,.way{{font-size:11px}}"
+        f"text{{font-family:{_FONT};font-variant-emoji:text}}.name{{font-size:13px}}.word,.way{{font-size:11px}}"
         ".edge{fill:none;stroke-width:1.5}.pending,.undo{stroke-dasharray:5 4}.skipped{stroke-dasharray:1 4}"
         ".blocked{stroke-dasharray:1 4}.retrying rect,.skipped rect{stroke-dasharray:4 3}"
         f"{_coloured(light, '#475569', '#166534', '#b91c1c')}"
