@@ -38,10 +38,17 @@ def graph(reading: Reading, what: str, *, form: str, history: bool, output: str 
     else:
         text = drawn(reading, found, form, width=None if output else reading.screen.out.width)
     if output:
-        Path(output).write_text(f"{text}\n", "utf-8")
+        _write(output, text)
         reading.screen.note(f"[green]✓[/] {output}")
     else:
         click.echo(text)
+
+
+def _write(name: str, text: str) -> None:
+    try:
+        Path(name).write_text(f"{text}\n", "utf-8")
+    except OSError as error:
+        raise InvalidArgument("-o", f"{name} cannot be written: {error.strerror}") from None
 
 
 def drawn(reading: Reading, found: RunGraph, form: str = "unicode", width: int | None = None) -> str:

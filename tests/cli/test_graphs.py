@@ -83,6 +83,7 @@ def test_a_drawing_goes_to_a_file(squidie, shown, tmp_path):
     """UX 8.2"""
     assert shown("graph", "Saga", "--format", "svg", "-o", "saga.svg") == []
     assert (tmp_path / "saga.svg").read_text("utf-8").startswith("<svg ")
+    assert "cannot be written" in shown("graph", "Saga", "-o", "nowhere/saga.txt", code=2)[0]
 
 
 def test_a_spec_in_a_file_is_drawn_or_refused_with_all_that_is_wrong(squidie, shown, tmp_path):

@@ -124,6 +124,25 @@ def test_many_runs_are_watched_until_none_is_open(squidie, call):
     assert [seen.state for seen in told][:2] == ["paused", "paused"]
 
 
+def test_programs_read_many_runs_a_line_a_change(squidie, call):
+    """UX 8.4"""
+    run = squidie.start(Asking)
+    shown = call("watch", "state:open", "--timeout", "50ms", "--json")
+
+    assert shown.exit_code == 124
+    (seen,) = objects(shown)
+    assert seen == {
+        "schema": "squidie.watch/1",
+        "id": str(run.id),
+        "short_id": tail(run),
+        "workflow": "Asking",
+        "status": "paused",
+        "state": "paused",
+        "revision": run.snapshot().revision,
+        "where": squidie.list_runs().runs[0].where,
+    }
+
+
 def test_a_workflow_by_its_name_is_a_query_and_none_that_fits_is_no_error(squidie, call):
     """UX 8.2"""
     shown = call("watch", "Single")

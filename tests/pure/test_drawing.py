@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from examples.reference import workflows as reference
 from squidie.views.drawing import dot, mermaid, svg, text
+from squidie.views.drawing.colours import COLOURS
 from squidie.views.graph import graph_of_spec
 from squidie.views.layout import layout
 from squidie.views.states import State
@@ -191,6 +192,22 @@ def test_the_reference_workflows_fit_a_terminal(workflow):
     lines = text.draw(graph_of_spec(to_spec(workflow))).splitlines()
     assert max(map(len, lines)) <= 80
     assert not any("not started" in line for line in lines)
+
+
+def luminance(colour):
+    """How bright it is, from 0 to 1, as WCAG 2 has it."""
+    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_can_be_read_on_light_and_on_dark(state):
+    """UX 2.1: at least 4.5 to 1."""
+    ink, tint, dark_ink, dark_tint = COLOURS[state]
+    for one, other in ((ink, tint), (dark_ink, dark_tint)):
+        low, high = sorted((luminance(one), luminance(other)))
+        assert (high + 0.05) / (low + 0.05) >= 4.5
 
 
 def test_names_that_mermaid_keeps_for_itself_are_told_apart():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EDGE, CHANNEL, TURN = 16, 64, 40
 NODE, PITCH = 44, 64
 LETTER, SMALL = 8.0, 6.8
-"""Pixels: the margin, the room between layers, that for a turn in it; the heights of a node and a row; letters' widths."""
+"""Pixels: the margin, the room between layers and for a turn; the heights of a node and a row; letters' widths."""
 _FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', 'Segoe UI Symbol', 'Noto Sans Symbols 2', monospace"
 
 
