@@ -2,7 +2,7 @@
 
 A number drawn from a sequence would skip, for ever, what commits late. So whoever looks on knows how far it has read
 each open run, and asks by their keys for those that have moved. New runs are found by when they were started, back to a
-time before which no transaction that still runs can have started one.
+time before which no transaction can have started one that was not to be seen in the look before.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ join {s}.facts f on f.run_id = k.run_id and f.seq > k.seq order by f.at, f.run_i
 
 
 def now(journal: Journal, connection: Connection) -> Any:
-    """`now` and `running`. To be asked before a snapshot is taken: what is not running any more is seen in it."""
+    """`now` and `running`. To be asked before a snapshot is taken: who is not running any more is seen in it."""
     return connection.execute(journal.sql(NOW)).one()
 
 

@@ -97,13 +97,16 @@ class Tail:
         return rows if self._since else []
 
     def _reach(self, at: Any) -> None:
-        """Move the horizon to the last look of which no transaction is running any more."""
-        running = frozenset(at.running)
-        over = [n for n, (then, _) in enumerate(self._looks) if not then & running]
+        """Move the horizon to the last look after which all began that can have been committed since the last one.
+
+        That is whoever was writing then, and whoever has begun since.
+        """
+        writing = self._looks[-1][0]
+        over = [n for n, (then, _) in enumerate(self._looks) if not then & writing]
         if over:
             self._looks = self._looks[over[-1] :]
             self._horizon = max(self._horizon or at.now, self._looks[0][1] - MARGIN)
-        self._looks.append((running, at.now))
+        self._looks.append((frozenset(at.running), at.now))
 
     def _found(self, connection: Connection) -> list[Any]:
         """Heads with facts that were not read."""

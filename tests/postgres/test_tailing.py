@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -52,8 +54,9 @@ def test_what_was_there_is_passed_over_and_what_comes_is_told_once(squidie, staf
     assert told(looking) == []
 
 
-def test_a_start_that_commits_late_is_not_skipped(squidie, staffed):
-    """M15: in a host's transaction that outlasts many looks, while others start and end."""
+def test_a_start_that_commits_late_is_not_skipped(squidie, staffed, monkeypatch):
+    """M15: in a host's transaction that outlasts many looks, while others start and end; by no margin of time."""
+    monkeypatch.setattr("squidie.views.tailing.MARGIN", timedelta(0))
     looking = tail(squidie)
     list(looking.look())
     with squidie.engine.connect() as connection, connection.begin():
@@ -66,6 +69,32 @@ def test_a_start_that_commits_late_is_not_skipped(squidie, staffed):
     work_off(squidie)
 
     assert set(told(looking)) == everything(squidie) - early
+
+
+def test_nothing_is_missed_while_many_write(squidie, staffed):
+    """M15: starts in transactions of their hosts that overlap, and a worker, with a look after look."""
+    looking = tail(squidie)
+    seen = told(looking)
+    writers = [threading.Thread(target=overlapping, args=(squidie, n)) for n in range(3)]
+    writers.append(threading.Thread(target=lambda: [work_off(squidie) for _ in range(8)]))
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        seen += told(looking)
+    seen += told(looking)
+
+    assert set(seen) == everything(squidie)
+    assert len(seen) == len(set(seen))
+
+
+def overlapping(squidie, n):
+    """Transactions of which the first to begin is the last to end."""
+    for _ in range(4):
+        with ExitStack() as stack:
+            for _ in range(1 + n):
+                connection = stack.enter_context(squidie.engine.connect())
+                stack.enter_context(connection.begin())
+                squidie.start(Single, connection=connection)
 
 
 def test_the_horizon_waits_for_whoever_has_not_committed(squidie, staffed):
