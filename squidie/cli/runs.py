@@ -11,6 +11,7 @@ from squidie.cli.reading import Reading, moment, query_of, read_command
 if TYPE_CHECKING:
     from squidie.cli.setup import Setup
     from squidie.views.listing import RunPage
+    from squidie.views.snapshot import RunSnapshot
 
 STATUSES = click.Choice(["running", "paused", "compensating", "completed", "failed", "cancelled"])
 
@@ -58,22 +59,35 @@ def _page(setup: Setup, where: dict[str, Any], limit: int, after: str | None) ->
 @click.argument("run", metavar="ID")
 @click.option("--steps", "with_steps", is_flag=True, help="Each step in full: action, queue, holder, times, error.")
 @click.option("--data", "with_data", is_flag=True, help="Payload, outputs and error.")
+@click.option("--graph", "with_graph", is_flag=True, help="Its graph, drawn.")
+@click.option(
+    "--timeline", "with_timeline", is_flag=True, help="What happened, in order: facts, and claims they ended."
+)
 @click.option("--journal", "with_journal", is_flag=True, help="Its facts, in order.")
 @read_command
-def show(reading: Reading, run: str, *, with_steps: bool, with_data: bool, with_journal: bool) -> None:
+def show(
+    reading: Reading,
+    run: str,
+    *,
+    with_steps: bool,
+    with_data: bool,
+    with_graph: bool,
+    with_timeline: bool,
+    with_journal: bool,
+) -> None:
     """Show one run: why it is where it is, and its steps.
 
     ID is a run's id, or its last four or more hex digits.
     """
     from squidie.cli import tables
-    from squidie.views.facts import facts_of
     from squidie.views.snapshot import inspect_run
 
-    journal = reading.setup.journal()
-    snapshot = inspect_run(journal, reading.setup.find(run))
-    facts = facts_of(journal, snapshot.id) if with_journal else ()
+    snapshot = inspect_run(reading.setup.journal(), reading.setup.find(run))
+    more = _asked(reading, snapshot, graph=with_graph, timeline=with_timeline, journal=with_journal)
     if reading.as_json:
-        reading.document("squidie.run/1", snapshot, **({"journal": facts} if with_journal else {}))
+        if "graph" in more:
+            more["graph"] = more["graph"].to_map()
+        reading.document("squidie.run/1", snapshot, **more)
         return
     tables.print_head(reading.screen, snapshot)
     if with_steps:
@@ -82,5 +96,27 @@ def show(reading: Reading, run: str, *, with_steps: bool, with_data: bool, with_
         tables.print_steps(reading.screen, snapshot)
     if with_data:
         tables.print_data(reading.screen, snapshot)
-    if with_journal:
-        tables.print_facts(reading.screen, facts, snapshot.at)
+    _print_more(reading, snapshot, more)
+
+
+def _asked(reading: Reading, run: RunSnapshot, *, graph: bool, timeline: bool, journal: bool) -> dict[str, Any]:
+    """What else there is to show of a run, by its name."""
+    from squidie.views.facts import facts_of
+    from squidie.views.graph import inspect_run_graph
+    from squidie.views.timeline import inspect_run_timeline
+
+    at = reading.setup.journal()
+    found: dict[str, Any] = {"graph": inspect_run_graph(at, run.id)} if graph else {}
+    found |= {"timeline": inspect_run_timeline(at, run.id)} if timeline else {}
+    return found | ({"journal": facts_of(at, run.id)} if journal else {})
+
+
+def _print_more(reading: Reading, run: RunSnapshot, more: dict[str, Any]) -> None:
+    from squidie.cli import tables
+    from squidie.cli.graphs import drawn
+
+    if "graph" in more:
+        click.echo("\n" + drawn(reading, more["graph"], width=reading.screen.out.width))
+    for name in ("timeline", "journal"):
+        if name in more:
+            tables.print_facts(reading.screen, more[name], run.at)

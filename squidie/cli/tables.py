@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from squidie.views.facts import FactView
     from squidie.views.listing import RunPage, RunRow
     from squidie.views.snapshot import RunSnapshot, StepView
+    from squidie.views.timeline import TimelineEvent
 
 
 def print_runs(screen: Screen, page: RunPage, counts: Mapping[RunStatus, int], *, narrowed: bool) -> None:
@@ -129,8 +130,8 @@ def print_data(screen: Screen, run: RunSnapshot) -> None:
         screen.print("", f"[dim]{escape(name)}[/]", *(escape(line) for line in json_lines(value)))
 
 
-def print_facts(screen: Screen, facts: Sequence[FactView], now: datetime) -> None:
-    """The journal, one line a fact."""
+def print_facts(screen: Screen, facts: Sequence[FactView | TimelineEvent], now: datetime) -> None:
+    """The journal, one line a fact; or what happened, one line an event."""
     columns: list[tuple[str, dict[str, Any]]] = [
         ("SEQ", {"justify": "right"}),
         ("AT", {}),

@@ -16,7 +16,10 @@ from squidie.views.states import State
 from squidie.views.words import span
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
+
+    from rich.console import Console
 
     from squidie.cli.reading import Reading
     from squidie.cli.render import Screen
@@ -31,29 +34,37 @@ _WORD = max(len(state.word) for state in State)
 def wait_for(reading: Reading, run: Run, timeout: float | None) -> Any:
     """The run's output. Progress goes to stderr. Raises `RunUnsuccessful` or `WaitTimeout`."""
     screen = reading.screen
-    watch = _Silent() if reading.as_json else _Drawing(screen) if screen.err.is_terminal else _Logging(screen)
+    watch = Silent() if reading.as_json else Drawing(screen, screen.err) if screen.err.is_terminal else Logging(screen)
     with watch:
-        snapshot = _until_end(reading, run, watch, timeout)
+        snapshot = follow(reading, run, watch, timeout)
     if snapshot.state is not State.COMPLETED:
         raise RunUnsuccessful(run.id, snapshot.status.value, snapshot.error)
     return snapshot.output
 
 
-def _until_end(reading: Reading, run: Run, watch: _Silent, timeout: float | None) -> RunSnapshot:
+def follow(
+    reading: Reading,
+    run: Run,
+    watch: Silent,
+    timeout: float | None,
+    *,
+    stops: Callable[[RunSnapshot], bool] = lambda _: False,
+) -> RunSnapshot:
+    """The run as it was when it had ended, or when it was as `stops` says. Raises `WaitTimeout`."""
     began, seen, warned = time.monotonic(), -1, False
     while True:
-        ended = run.snapshot()
+        looked = run.snapshot()
         waited = time.monotonic() - began
-        if ended.revision != seen or isinstance(watch, _Drawing):
-            seen = ended.revision
-            watch.show(ended)
-        if ended.ended_at is not None:
-            return ended
+        if looked.revision != seen or watch.is_live:
+            seen = looked.revision
+            watch.show(looked)
+        if looked.ended_at is not None or stops(looked):
+            return looked
         if timeout is not None and waited >= timeout:
             raise WaitTimeout(run.id, timeout)
         if waited > LONELY_AFTER and not warned:
             warned = True
-            _warn_if_lonely(reading, ended)
+            _warn_if_lonely(reading, looked)
         time.sleep(LOOK_EVERY if timeout is None else min(LOOK_EVERY, max(0.0, timeout - waited)))
 
 
@@ -70,8 +81,10 @@ def _warn_if_lonely(reading: Reading, run: RunSnapshot) -> None:
         )
 
 
-class _Silent:
-    """For programs: nothing on the way."""
+class Silent:
+    """For programs that read the end only: nothing on the way. `is_live`: it is shown every look, changed or not."""
+
+    is_live = False
 
     def show(self, run: RunSnapshot) -> None:
         """One more look at the run."""
@@ -83,30 +96,34 @@ class _Silent:
         return
 
 
-class _Logging(_Silent):
-    """A line on stderr for each step whose state is another than before."""
+class Logging(Silent):
+    """A line for each step whose state is another than before; `say` writes it, on stderr if nobody says where."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, say: Callable[[str], None] | None = None) -> None:
         self._screen = screen
+        self._say = say or screen.note
+        self.is_live = say is not None
         self._known: dict[str, State] = {}
 
     def show(self, run: RunSnapshot) -> None:
+        """What has changed since the last look."""
         if not self._known:
-            self._screen.note(f"{escape(run.workflow)} {run.short_id}")
+            self._say(f"{escape(run.workflow)} {run.short_id}")
         for step in run.steps:
             if self._known.get(step.name, State.NOT_STARTED) is not step.state:
-                self._screen.note(
-                    f"  {self._screen.badge(step.state, _WORD)}  {escape(step.name)}{_extra(step, run.at)}"
-                )
+                self._say(_line(self._screen, step, run.at))
             self._known[step.name] = step.state
 
 
-class _Drawing(_Silent):
-    """On a terminal: all steps, redrawn."""
+class Drawing(Silent):
+    """On a terminal: all steps, redrawn; if it is to be `compact`, only the run, and why it is where it is."""
 
-    def __init__(self, screen: Screen) -> None:
+    is_live = True
+
+    def __init__(self, screen: Screen, console: Console, *, compact: bool = False) -> None:
         self._screen = screen
-        self._live = Live(console=screen.err, refresh_per_second=10, transient=False)
+        self._compact = compact
+        self._live = Live(console=console, refresh_per_second=10, transient=False)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -116,12 +133,11 @@ class _Drawing(_Silent):
         self._live.stop()
 
     def show(self, run: RunSnapshot) -> None:
+        """The run as it is now."""
         screen = self._screen
         took = span((run.ended_at or run.at) - run.started_at)
         lines = [f"[bold]{escape(run.workflow)} {run.short_id}[/]  {screen.badge(run.state)}  {took}"]
-        lines += [
-            f"  {screen.badge(step.state, _WORD)}  {escape(step.name)}{_extra(step, run.at)}" for step in run.steps
-        ]
+        lines += [escape(run.headline)] if self._compact else [_line(screen, step, run.at) for step in run.steps]
         lines += ["  [dim]Ctrl-C leaves the run running.[/]"] if run.ended_at is None else []
         self._live.update(Group(*(Text.from_markup(screen.plain(line)) for line in lines)))
 

@@ -22,6 +22,9 @@ on conflict (fingerprint) do nothing
 FIND = "select spec::text from {s}.definitions where fingerprint = :fingerprint"
 """A graph by its fingerprint."""
 
+NEWEST = "select spec::text from {s}.definitions where workflow = :workflow order by at desc, fingerprint limit 1"
+"""The graph of a workflow that was kept last."""
+
 
 def keep(journal: Journal, connection: Connection, fingerprint: str, spec: Spec) -> None:
     """Remember the graph that runs are about to be started on."""
@@ -42,3 +45,9 @@ def find(journal: Journal, connection: Connection, fingerprint: str) -> Spec:
             "the journal does not hold the definition that the run started with", details={"definition": fingerprint}
         )
     return Spec.from_json(stored)
+
+
+def newest(journal: Journal, connection: Connection, workflow: str) -> Spec | None:
+    """The graph that a workflow of this name was last started with, if it ever was."""
+    stored = connection.execute(journal.sql(NEWEST), {"workflow": workflow}).scalar()
+    return None if stored is None else Spec.from_json(stored)

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from squidie.engine.permission import Policy, permit
 from squidie.engine.requests import as_uuid
-from squidie.errors import InvalidArgument
-from squidie.journal import attempts
+from squidie.errors import InvalidArgument, WorkflowNotFound
+from squidie.journal import attempts, definitions
 from squidie.runtime.door import Door
 from squidie.runtime.run import Run
 from squidie.views.commands import AcceptedCommand, command_history
 from squidie.views.fleet import QueueView, fleet
+from squidie.views.graph import RunGraph, graph_of_spec, inspect_run_graph
 from squidie.views.listing import RunPage, list_runs
 from squidie.views.snapshot import RunSnapshot, inspect_run, result_of
+from squidie.views.timeline import TimelineEvent, inspect_run_timeline
 from squidie.workflow.checks import Issue, validate_spec
 from squidie.workflow.dsl import to_spec
 
@@ -38,6 +40,32 @@ class Seeing(Door):
         """The run as it stands now, with its steps and their attempts. Raises `RunNotFound`."""
         return inspect_run(self._parts.journal, self._seen(run_id))
 
+    def inspect_run_graph(self, run_id: UUID | str, *, history: bool = False) -> RunGraph:
+        """The run's graph: nodes with their states, edges with what became of them, and which nodes are open.
+
+        It needs the definition that the run keeps, never the workflow's code. With `history` each node has its input,
+        output, error and attempts. `to_map()` of it is JSON. Raises `RunNotFound`.
+        """
+        return inspect_run_graph(self._parts.journal, self._seen(run_id), history=history)
+
+    def inspect_run_timeline(self, run_id: UUID | str) -> tuple[TimelineEvent, ...]:
+        """What has happened in the run, by `seq`: its facts, and the claims that they ended. Raises `RunNotFound`."""
+        return inspect_run_timeline(self._parts.journal, self._seen(run_id))
+
+    def inspect_workflow_graph(self, workflow: type[Workflow] | Spec | str) -> RunGraph:
+        """The graph of a workflow, by its class, its spec, or its name: nothing of it has started.
+
+        One that is not declared here is found by its name if a run was ever started of it: the graph is the one that
+        was kept last. Raises `WorkflowNotFound`.
+        """
+        if not isinstance(workflow, str) or workflow in self._parts.registry.workflows:
+            return graph_of_spec(self.to_spec(workflow))
+        with self._parts.journal.reading() as connection:
+            spec = definitions.newest(self._parts.journal, connection, workflow)
+        if spec is None:
+            raise WorkflowNotFound(workflow, self._parts.registry.workflows)
+        return graph_of_spec(spec)
+
     def list_runs(self, **query: Any) -> RunPage:
         """Runs, newest first, in pages: see `squidie.views.listing.list_runs` for what may be asked."""
         return list_runs(self._parts.journal, **self._narrowed(query))
@@ -58,7 +86,7 @@ class Seeing(Door):
         """The commands that the run has accepted, and from whom. Raises `RunNotFound`."""
         return command_history(self._parts.journal, self._seen(run_id))
 
-    def to_spec(self, workflow: type[Workflow] | str) -> Spec:
+    def to_spec(self, workflow: type[Workflow] | Spec | str) -> Spec:
         """The graph of a workflow, by its class or by the name under which it is declared here."""
         return self._parts.registry.spec(workflow) if isinstance(workflow, str) else to_spec(workflow)
 

@@ -39,10 +39,11 @@ def facts_of(journal: Journal, run_id: UUID) -> tuple[FactView, ...]:
         rows = facts.read(journal, connection, run_id)
         if not rows:
             raise heads.missing(journal, connection, run_id)
-    return tuple(_view(row) for row in rows)
+    return tuple(fact_view(row) for row in rows)
 
 
-def _view(row: facts.Recorded) -> FactView:
+def fact_view(row: facts.Recorded) -> FactView:
+    """One fact as it is shown."""
     fact: Any = row.fact
     said = (about(fact), _opened(fact.opens), _closed(fact.closes), _ended(fact.ends))
     return FactView(

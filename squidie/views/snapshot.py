@@ -96,7 +96,7 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class _Reading(NamedTuple):
+class Reading(NamedTuple):
     """What one look at the journal brought."""
 
     head: Any
@@ -113,7 +113,11 @@ def inspect_run(journal: Journal, run_id: UUID) -> RunSnapshot:
 
 def snapshot_in(journal: Journal, connection: Connection, run_id: UUID) -> RunSnapshot:
     """The same within a look that goes on. Raises `RunNotFound`."""
-    reading = _read(journal, connection, run_id)
+    return snapshot_of(reading_in(journal, connection, run_id))
+
+
+def snapshot_of(reading: Reading) -> RunSnapshot:
+    """The run as one look has brought it."""
     head, scene, timers = reading.head, reading.scene, reading.timers
     run, rows, steps = scene.run, scene.rows, steps_of(scene)
     reason = reason_of_run(run.undo, (step.reason for step in steps)) if run.is_open else None
@@ -143,7 +147,7 @@ def snapshot_in(journal: Journal, connection: Connection, run_id: UUID) -> RunSn
     )
 
 
-def _identity(reading: _Reading) -> dict[str, Any]:
+def _identity(reading: Reading) -> dict[str, Any]:
     """Which run it is, and where it came from."""
     head, started = reading.head, reading.started
     return {
@@ -184,7 +188,8 @@ def _undo(run: Run) -> UndoView | None:
     )
 
 
-def _read(journal: Journal, connection: Connection, run_id: UUID) -> _Reading:
+def reading_in(journal: Journal, connection: Connection, run_id: UUID) -> Reading:
+    """One look at a run: its head, its facts and their sum, its open rows. Raises `RunNotFound`, `CorruptHistory`."""
     head = listing.one(journal, connection, run_id)
     if head is None:
         raise heads.missing(journal, connection, run_id)
@@ -214,4 +219,4 @@ def _read(journal: Journal, connection: Connection, run_id: UUID) -> _Reading:
         usual,
         forgotten_in(open_rows),
     )
-    return _Reading(head, rows[0].fact, scene, timers)
+    return Reading(head, rows[0].fact, scene, timers)

@@ -5,3 +5,6 @@ on conflict (fingerprint) do nothing;
 
 -- FIND
 select spec::text from {s}.definitions where fingerprint = :fingerprint;
+
+-- NEWEST
+select spec::text from {s}.definitions where workflow = :workflow order by at desc, fingerprint limit 1;
