@@ -73,6 +73,16 @@ class Views:
         """The run as it stands. Raises `RunNotFound`."""
         return self._eyes.one(self._handle.inspect_run(run_id))
 
+    def inspect_run_graph(self, run_id: UUID | str, *, history: bool = False) -> Shown:
+        """The run's graph; the policy is asked about the run. Raises `RunNotFound`."""
+        run = self._handle.inspect_run(run_id)
+        return self._eyes.parts_of(run, [self._handle.inspect_run_graph(run.id, history=history)])[0]
+
+    def inspect_run_timeline(self, run_id: UUID | str) -> list[Shown]:
+        """What happened in the run, in its order; the policy is asked about the run. Raises `RunNotFound`."""
+        run = self._handle.inspect_run(run_id)
+        return self._eyes.parts_of(run, self._handle.inspect_run_timeline(run.id))
+
     def list_runs(self, **query: Any) -> Shown:
         """A page of runs."""
         return self._eyes.one(self._handle.list_runs(**query))

@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING
 
 from squidie.history.bodies import Origin
 from squidie.journal.queues import Pause
+from squidie.views.attempts import AttemptView
 from squidie.views.blockers import Action, Next
 from squidie.views.commands import AcceptedCommand
 from squidie.views.deadlines import DeadlineView
 from squidie.views.explain import Blocker, Explanation
 from squidie.views.facts import FactView
 from squidie.views.fleet import Consumer, Counts, Fleet, PartitionCounts, QueueView, WorkerView
+from squidie.views.graph import GraphEdge, GraphNode, RunGraph
 from squidie.views.letters import Letter, LetterGroup, LetterGroups, LetterPage
 from squidie.views.listing import RunPage
 from squidie.views.rows import RunRow
 from squidie.views.snapshot import RunSnapshot, TimerView, UndoView
 from squidie.views.steps import ParkedView, StepView, VoteView, WaitView
 from squidie.views.stuck import StuckGroup, StuckRuns
+from squidie.views.tailing import TailedFact
+from squidie.views.timeline import TimelineEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,6 +101,18 @@ SHOWN: Mapping[type, Mapping[str, Kind]] = {
         inner="key priority attributes",
     ),
     FactView: _kinds(open="seq at kind step attempt", inner="summary by hash"),
+    TailedFact: _kinds(open="seq at kind step attempt run_id short_id workflow", inner="summary by hash"),
+    TimelineEvent: _kinds(open="seq at kind step attempt", inner="summary by"),
+    RunGraph: _kinds(open="workflow version definition run_id short_id state revision nodes edges current"),
+    GraphNode: _kinds(
+        open="id kind state reason current manual waits deadline recovery compensation irreversible tolerated carried",
+        counted="action attempt max_attempts attempts",
+        input=Kind.DATA,
+        output=Kind.DATA,
+        error=Kind.ERROR,
+    ),
+    GraphEdge: _kinds(open="id source target on status fallback recovery", inner="when"),
+    AttemptView: _kinds(open="id outcome seq claimed_at ended_at due_at", counted="attempt owner", error=Kind.ERROR),
     Explanation: _kinds(
         open="run_id short_id workflow status revision state code blockers next at",
         headline=Kind.HEADLINE,

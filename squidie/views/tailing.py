@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID  # noqa: TC003 - whoever asks the view for its types wants it
 
 import msgspec
 
@@ -15,8 +16,6 @@ from squidie.views.listing import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from uuid import UUID
-
     from sqlalchemy import Connection
 
     from squidie.journal.store import Journal

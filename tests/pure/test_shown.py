@@ -34,7 +34,7 @@ RUN = UUID(int=7)
 ALL = Scope.EXTERNAL, Scope.OPERATOR, Scope.AUDITOR
 OUTSIDE = {"id", "short_id", "run_id", "run", "replay_of", "newest", "workflow", "version", "definition", "trigger"}
 OUTSIDE |= {"name", "step", "after", "kind", "fact", "verb", "code", "reason", "closed_as", "role", "state"}
-OUTSIDE |= {"compensation", "where", "what", "next"}
+OUTSIDE |= {"compensation", "where", "what", "next", "source", "target", "on", "current", "outcome"}
 """Fields whose text may be seen by everybody: ids, names of nodes, states; and what is made of them alone."""
 WRITTEN = {"UndoView.reason", "Pause.reason", "WaitView.role", "QueueView.name"}
 """Fields of such a name that hold something else all the same."""
