@@ -16,6 +16,7 @@ from squidie.views.listing import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
     from squidie.journal.store import Journal
