@@ -53,7 +53,9 @@ def watch(reading: Reading, terms: tuple[str, ...], *, exit_status: bool, timeou
 def _watch_one(reading: Reading, run_id: UUID, within: float | None, *, exit_status: bool, compact: bool) -> None:
     run = reading.setup.on_journal().run(run_id)
     with _way(reading, compact=compact) as shown:
-        seen = follow(reading, run, shown, within, stops=_needs_a_person if exit_status else lambda _: False)
+        seen = follow(
+            reading, run, shown, within, every=LOOK_EVERY, stops=_needs_a_person if exit_status else lambda _: False
+        )
     if not exit_status:
         return
     if seen.ended_at is None:
@@ -68,13 +70,23 @@ def _way(reading: Reading, *, compact: bool) -> Silent:
         return _Objects()
     if screen.out.is_terminal:
         return Drawing(screen, screen.out, compact=compact)
-    return _Headlines(reading) if compact else Logging(screen, screen.print)
+    return _Headlines(reading) if compact else _Steps(screen, screen.print)
 
 
 def _needs_a_person(run: RunSnapshot) -> bool:
     """Whether nothing but people can move it, or the time they were given."""
     reasons = {step.reason for step in run.steps if step.reason is not None}
     return bool(reasons) and reasons <= PEOPLE
+
+
+class _Steps(Logging):
+    """For logs: what becomes of each step, and in the end of the run."""
+
+    def show(self, run: RunSnapshot) -> None:
+        """What has changed since the last look."""
+        super().show(run)
+        if run.ended_at is not None:
+            self._say(f"{self._screen.badge(run.state)}  {escape(run.headline)}")
 
 
 class _Changes(Silent):

@@ -48,6 +48,7 @@ def follow(
     watch: Silent,
     timeout: float | None,
     *,
+    every: float = LOOK_EVERY,
     stops: Callable[[RunSnapshot], bool] = lambda _: False,
 ) -> RunSnapshot:
     """The run as it was when it had ended, or when it was as `stops` says. Raises `WaitTimeout`."""
@@ -65,7 +66,7 @@ def follow(
         if waited > LONELY_AFTER and not warned:
             warned = True
             _warn_if_lonely(reading, looked)
-        time.sleep(LOOK_EVERY if timeout is None else min(LOOK_EVERY, max(0.0, timeout - waited)))
+        time.sleep(every if timeout is None else min(every, max(0.0, timeout - waited)))
 
 
 def _warn_if_lonely(reading: Reading, run: RunSnapshot) -> None:

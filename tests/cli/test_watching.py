@@ -46,8 +46,9 @@ def test_an_ended_run_is_shown_and_that_is_all(squidie, call):
     shown = call("watch", tail(run))
 
     assert shown.exit_code == 0
-    lines = [line.split() for line in shown.stdout.splitlines()]
-    assert [line[:3] for line in lines] == [["Chain", tail(run)], ["✓", "completed", "a"], ["✕", "failed", "b"]]
+    lines = [line.split()[:3] for line in shown.stdout.splitlines()]
+    assert lines == [["Chain", tail(run)], ["✓", "completed", "a"], ["✕", "failed", "b"], ["✕", "failed", "b"]]
+    assert shown.stdout.splitlines()[-1].startswith("✕ failed  b failed after")
 
 
 @pytest.mark.parametrize(

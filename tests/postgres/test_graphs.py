@@ -248,6 +248,17 @@ def test_votes_and_what_ended_a_claim_by_command_are_in_it(squidie, staffed):
     assert row.step == "aside"
 
 
+def test_another_partitions_run_is_not_to_be_seen(squidie):
+    """13.4, 13.5, 17.5: a bound handle knows nothing of it."""
+    run = squidie.partition("north").start(Single)
+    south = squidie.partition("south")
+
+    assert squidie.partition("north").inspect_run_graph(run.id).run_id == run.id
+    for look in (south.inspect_run_graph, south.inspect_run_timeline):
+        with pytest.raises(RunNotFound):
+            look(run.id)
+
+
 def test_what_there_is_not_has_no_graph_and_no_timeline(squidie):
     """13, bad input."""
     unknown = "018f3a52-0000-7000-8000-00000000abcd"

@@ -17,7 +17,7 @@ from squidie.views.graph import graph_of_spec
 from squidie.views.layout import layout
 from squidie.views.states import State
 from squidie.workflow.dsl import to_spec
-from squidie.workflow.spec import Edge, Node, Spec, Trigger, TriggerKind
+from squidie.workflow.spec import Condition, Edge, Node, Spec, Trigger, TriggerKind
 
 REFUND = {
     "validate_order": (),
@@ -77,6 +77,19 @@ def test_what_lines_cannot_say_is_said_below():
         "",
         "  gateway → notify  if gateway.status_code > 199",
         "  gateway → credit  otherwise or on error",
+    ]
+
+
+def test_a_list_says_where_paths_can_end():
+    """13.4"""
+    edges = (Edge(source="a", target="b", when=Condition(path="a", exists=True)), Edge(source="a", target="end"))
+    nodes = tuple(Node(name=name, action="a:b") for name in "ab")
+    spec = Spec(name="Ends", triggers=(Trigger(name="go", kind=TriggerKind.MANUAL),), nodes=nodes, edges=edges)
+    assert text.listed(graph_of_spec(spec)).splitlines() == [
+        "○ not started  a",
+        "○ not started  b  after a if a exists",
+        "",
+        "  a → end  otherwise",
     ]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from squidie.views.drawing.ways import label, remarks, way
 from squidie.views.layout import layout, staggered
+from squidie.workflow.spec import END
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,7 @@ def draw(graph: RunGraph, *, width: int = 80, ascii: bool = False) -> str:  # no
 
 
 def listed(graph: RunGraph, *, ascii: bool = False) -> str:  # noqa: A002
-    """One line a node, in declared order: its state, its name, and what it comes after."""
+    """One line a node, in declared order: its state, its name, and what it comes after; then where paths can end."""
     wide = max((len(label(node)) for node in graph.nodes), default=0)
     word = max((len(node.state.word) for node in graph.nodes), default=0)
     lines = []
@@ -59,6 +60,8 @@ def listed(graph: RunGraph, *, ascii: bool = False) -> str:  # noqa: A002
         ]
         after = f"after {', '.join(said)}" if into and into[0].on != "undo" else ", ".join(said)
         lines.append(f"{_sign(node, ascii=ascii)} {node.state.word:<{word}}  {label(node):<{wide}}  {after}".rstrip())
+    arrow, ends = "->" if ascii else "→", [edge for edge in graph.edges if edge.target == END and way(edge)]
+    lines += ["", *(f"  {edge.source} {arrow} {END}  {way(edge)}" for edge in ends)] if ends else []
     return "\n".join(lines)
 
 
