@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,14 @@ def call(squidie, tmp_path, monkeypatch):
 
     call.squidie = squidie
     return call
+
+
+@pytest.fixture
+def interruptible():
+    """What is started here can be interrupted, though a shell that puts the tests behind it has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

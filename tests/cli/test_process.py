@@ -119,7 +119,7 @@ def test_the_sql_of_the_schema_needs_no_database(shell):
 
 
 # ---------------------------------------------------------------- signals, speed, guests
-def test_ctrl_c_leaves_the_run_running_and_exits_with_130(shell, app, tmp_path, database_url):
+def test_ctrl_c_leaves_the_run_running_and_exits_with_130(shell, app, tmp_path, database_url, interruptible):
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{ROOT / 'backends'}", "LANG": "C.UTF-8"}
     env |= {"SQUIDIE_DATABASE_URL": database_url, "SQUIDIE_ACCEPT": os.environ["SQUIDIE_ACCEPT"]}
     command = [sys.executable, "-c", CONSOLE, "-A", "shop", "run", "Greeting"]
