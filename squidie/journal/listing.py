@@ -177,7 +177,8 @@ def snapshot(journal: Journal) -> Iterator[Connection]:
         try:
             yield connection
         finally:
-            connection.execute(_END)
+            if not connection.invalidated:  # where it was lost there is nothing to end
+                connection.execute(_END)
 
 
 def page(journal: Journal, connection: Connection, where: Mapping[str, Any], *, limit: int) -> Sequence[Any]:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import create_engine, text
 
-from squidie.errors import InvalidArgument, RunNotFound
+from squidie.errors import InvalidArgument, JournalUnavailable, RunNotFound
 from squidie.journal import listing
 from squidie.journal.store import Journal
 from squidie.views.facts import facts_of
@@ -388,3 +388,13 @@ def test_reading_writes_nothing_and_rings_nothing(squidie, journal):
 
     assert query(squidie, "select rev, xmin::text from {s}.runs") == before
     assert bells.rung == []
+
+
+def test_a_look_in_whose_middle_the_connection_is_lost_says_so(squidie, journal):
+    """P01, 13.9: whoever looks is told what he can do about it, not what a library thinks of its transaction."""
+    with pytest.raises(JournalUnavailable), listing.snapshot(journal) as connection:
+        pid = connection.execute(text("select pg_backend_pid()")).scalar_one()
+        change(squidie, "select pg_terminate_backend(:pid, 5000)", pid=pid)
+        connection.execute(text("select 1"))
+
+    assert squidie.list_runs().runs == ()
