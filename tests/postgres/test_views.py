@@ -392,9 +392,13 @@ def test_reading_writes_nothing_and_rings_nothing(squidie, journal):
 
 def test_a_look_in_whose_middle_the_connection_is_lost_says_so(squidie, journal):
     """P01, 13.9: whoever looks is told what he can do about it, not what a library thinks of its transaction."""
-    with pytest.raises(JournalUnavailable), listing.snapshot(journal) as connection:
-        pid = connection.execute(text("select pg_backend_pid()")).scalar_one()
-        change(squidie, "select pg_terminate_backend(:pid, 5000)", pid=pid)
-        connection.execute(text("select 1"))
 
+    def look():
+        with listing.snapshot(journal) as connection:
+            pid = connection.execute(text("select pg_backend_pid()")).scalar_one()
+            change(squidie, "select pg_terminate_backend(:pid, 5000)", pid=pid)
+            connection.execute(text("select 1"))
+
+    with pytest.raises(JournalUnavailable):
+        look()
     assert squidie.list_runs().runs == ()
