@@ -168,15 +168,26 @@ def stops(cluster: Cluster, report: Report, killed: Iterable[str] = KILLED, slee
 
 
 def _wake(cluster: Cluster, report: Report, where: str, node: Node, run: Run) -> None:
-    """K14: somebody else has done it all; what the sleeper brings is refused, and it lives on."""
+    """K14: somebody else has done it all; what the sleeper brings is refused, and it lives on.
+
+    Asleep after a settle it brings nothing: it looks at the successors that it was given before it calls them.
+    """
     with report.scenario(f"K14 asleep at {where}") as row:
         row.hit("stop")
         outcome(run, PATIENCE)
         node.thaw()
-        refused = "an outcome was not taken"
-        eventually(lambda: refused in node.process.log_text(), 15.0, why=lambda: f"nothing was refused: {node.name}")
+        if where.startswith("settle.committed"):
+            (woken,) = cluster.read("select clock_timestamp() as at")
+            seen = "select 1 from squidie.workers where pid = :pid and seen_at > :at"
+            eventually(
+                lambda: cluster.read(seen, pid=node.pid, at=woken.at), 15.0, why="the sleeper was not seen again"
+            )
+        else:
+            told = "an outcome was not taken"
+            eventually(lambda: told in node.process.log_text(), 15.0, why=lambda: f"nothing was refused: {node.name}")
         row.refused = cluster.refused([node])
         found = _settled(cluster, row, run)
+        row.expect(found.again <= (not where.startswith("settle.committed")), f"{found.again} effects happened again")
         row.expect(found.expired == 1, f"{found.expired} claims expired")
         row.expect(node.process.is_alive(), "the sleeper has died")
 
