@@ -18,7 +18,7 @@ from squidie.cli.database_checks import (
 from squidie.cli.patient import Check, Finding, Needs, Patient, Severity, summed
 from squidie.errors import ConfigError, InvalidSpec, MissingConfig, SquidieError
 from squidie.journal import health
-from squidie.views.words import many, paused, span
+from squidie.views.words import many, paused, span, worker_command
 from squidie.workflow.spec import TriggerKind
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def workers_alive(patient: Patient) -> Finding:
         return Finding(Severity.OK, f"{many(len(alive), 'worker')}: {_some([worker.owner for worker in alive])}")
     seen = [worker.seen_at for worker in patient.fleet.workers if worker.role == "worker"]
     last = f"the last was seen {span(patient.fleet.at - max(seen))} ago" if seen else "none was ever seen"
-    return Finding(Severity.ERROR, f"no worker is alive; {last}", _start_worker(patient))
+    return Finding(Severity.ERROR, f"no worker is alive; {last}", worker_command(patient.squidie.delivery.name))
 
 
 def queues_consumed(patient: Patient) -> Finding:
@@ -123,7 +123,7 @@ def queues_consumed(patient: Patient) -> Finding:
         return Finding(Severity.OK, f"served: {_some(sorted(wanted))}" if wanted else "no queue is in use")
     waiting = sum(due[name].due for name in missing if name in due)
     evidence = f"no worker serves {_some(missing)}; {many(waiting, 'attempt')} due there"
-    return Finding(Severity.ERROR, evidence, _start_worker(patient, missing))
+    return Finding(Severity.ERROR, evidence, worker_command(patient.squidie.delivery.name, missing))
 
 
 def queues_paused(patient: Patient) -> Finding:
@@ -194,13 +194,6 @@ def dead_count(patient: Patient) -> Finding:
     if not dead:
         return Finding(Severity.OK, "none")
     return Finding(Severity.WARNING, f"{many(dead, 'attempt')} given up", "squidie dead groups")
-
-
-def _start_worker(patient: Patient, queues: list[str] | None = None) -> str:
-    named = f" -Q {','.join(queues)}" if queues else ""
-    if patient.squidie.delivery.name == "celery":
-        return f"celery -A … worker{named}"
-    return f"squidie worker{named}"
 
 
 def _some(names: list[str], most: int = 5) -> str:

@@ -1,4 +1,4 @@
-"""What an explanation is founded on beside the run's own rows: pauses, limits in use and by whom, who is ahead."""
+"""What an explanation is founded on beside the run's own rows: who holds a limit, and who is ahead."""
 
 from __future__ import annotations
 
@@ -32,16 +32,6 @@ order by a.lease_until limit :most
 """
 """Who holds the slots of a limit, the one whose lease ends first in front."""
 
-LIMIT = """
-select coalesce(m.set_n, m.n) as n, coalesce(m.set_per, m.per) as per,
-    (select count(*) from {s}.attempts a
-        where a.limit_key = :key and a.claim_id is not null and a.lease_until > {s}.clock()) as used,
-    l.taken_at + make_interval(secs => greatest(0, (1 - l.tokens) * coalesce(m.set_per, m.per)
-        / nullif(coalesce(m.set_n, m.n), 0))) as next_at
-from {s}.limits m left join {s}.limits l on l.key = :key where m.key = split_part(:key, ':', 1)
-"""
-"""What a limit or a rate allows, how many slots are in use, and when the next token comes."""
-
 
 class Slot(NamedTuple):
     """A slot in use, and until when unless its lease is renewed."""
@@ -49,15 +39,6 @@ class Slot(NamedTuple):
     run_id: UUID
     step: str
     lease_until: datetime
-
-
-class Use(NamedTuple):
-    """Of a limit: `used` of `n`. Of a rate: `n` each `per` seconds, the next token at `next_at`."""
-
-    n: int
-    per: float | None
-    used: int
-    next_at: datetime | None
 
 
 def ahead(journal: Journal, connection: Connection, run_id: UUID, step: str) -> int:
@@ -70,9 +51,3 @@ def holders(journal: Journal, connection: Connection, key: str) -> list[Slot]:
     """The first ten that hold a slot."""
     found = connection.execute(journal.sql(HOLDERS), {"key": key, "most": MOST_HOLDERS})
     return [Slot(*row) for row in found]
-
-
-def use(journal: Journal, connection: Connection, key: str) -> Use | None:
-    """How much of a limit or a rate is used; None for one that nobody declares."""
-    row = connection.execute(journal.sql(LIMIT), {"key": key}).one_or_none()
-    return None if row is None else Use(*row)

@@ -102,7 +102,7 @@ def state_of(journal: Journal, connection: Connection, row: Any) -> Run:
 
 def _cached(state: str) -> Run | None:
     try:
-        return _decoder.decode(state)
+        return decode(state)
     except msgspec.MsgspecError:
         return None
 

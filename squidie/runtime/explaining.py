@@ -28,7 +28,7 @@ class Explaining(Seeing):
         Every open run has a first reason (`code`); `blockers` are all of them, each with since when, who acts, what
         happens next without anybody, and which commands are of use. Raises `RunNotFound`, `StepNotFound`.
         """
-        return explain_run(self._parts.journal, self._seen(run_id), step)
+        return explain_run(self._parts.journal, self._seen(run_id), step, delivery=self._parts.delivery.name)
 
     def explain_many(self, *, older_than: Duration = 0, everything: bool = False, **query: Any) -> StuckRuns:
         """What open runs wait for, rolled up: so many for an approval here, so many for a worker on that queue.

@@ -114,8 +114,8 @@ def _timer(step: StepView, _causes: Causes) -> Answer:
 def _unattended(step: StepView, causes: Causes) -> Answer:
     last = causes.last_consumer(step.queue)
     evidence = {"queue": step.queue, "due_at": step.due_at, "last_consumer": last}
-    command = "celery -A PROJECT worker" if step.waits is not None else f"celery -A PROJECT worker -Q {step.queue}"
-    action = Action(verb="start a worker", command=command)
+    queues = () if step.waits is not None else (step.queue,)
+    action = Action(verb="start a worker", command=causes.worker(queues))
     return Answer("operations", Next(what="it starts when a worker comes"), (action,), evidence)
 
 

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from squidie.journal import causes, queues
+from squidie.decide.rooms import room
+from squidie.journal import causes, limits, queues
 from squidie.views.fleet import workers_in
+from squidie.views.words import worker_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from sqlalchemy import Connection
 
-    from squidie.journal.causes import Slot, Use
+    from squidie.journal.causes import Slot
     from squidie.journal.queues import Pause
     from squidie.journal.store import Journal
     from squidie.views.fleet import WorkerView
     from squidie.views.snapshot import RunSnapshot
 
 
-class Causes:
-    """Of one run: its open rows, the fleet, pauses and limits."""
+class Use(NamedTuple):
+    """Of a limit: `used` of `n`. Of a rate: `n` each `per` seconds, the next token at `next_at`."""
 
-    def __init__(self, journal: Journal, connection: Connection, run: RunSnapshot, rows: Mapping[str, Any]) -> None:
+    n: int
+    per: float | None
+    used: int
+    next_at: datetime | None
+
+
+class Causes:
+    """Of one run: its open rows, the fleet, pauses and limits. `delivery` is what carries our own bells."""
+
+    def __init__(
+        self, journal: Journal, connection: Connection, run: RunSnapshot, rows: Mapping[str, Any], delivery: str
+    ) -> None:
         self._journal, self._connection, self._run, self._rows = journal, connection, run, rows
+        self._delivery = delivery
         self._known: Sequence[WorkerView] | None = None
 
     @property
@@ -70,6 +84,12 @@ class Causes:
         last = max(serving, key=lambda worker: worker.seen_at, default=None)
         return None if last is None else {"owner": last.owner, "seen_at": last.seen_at}
 
+    def worker(self, queues: Sequence[str]) -> str:
+        """What starts a worker for these queues: as whoever served the first of them last was started."""
+        serving = [worker for worker in self._workers if queues and queues[0] in worker.queues] or self._workers
+        last = max(serving, key=lambda worker: worker.seen_at, default=None)
+        return worker_command(self._delivery if last is None else last.delivery, queues)
+
     def busy(self, queue: str) -> tuple[int | None, int | None]:
         """How many slots of a queue's workers are busy, of how many; None where it cannot be told."""
         serving = [worker for worker in self._workers if worker.alive and queue in worker.queues]
@@ -104,8 +124,13 @@ class Causes:
         return str(self._rows[step].rate_key)
 
     def use(self, key: str) -> Use | None:
-        """How much of a limit or rate is used."""
-        return causes.use(self._journal, self._connection, key)
+        """How much of a limit or rate is used; None for one that nobody has claimed under."""
+        buckets, now = limits.buckets(self._journal, self._connection, (key,))
+        if key not in buckets or now is None:
+            return None
+        bucket = buckets[key]
+        wait = room(bucket).wait
+        return Use(bucket.n, bucket.per, bucket.held, None if wait is None else now + timedelta(seconds=wait))
 
     def holders(self, key: str) -> list[Slot]:
         """Who holds the slots of a limit."""

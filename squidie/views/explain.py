@@ -76,14 +76,22 @@ class _Said(NamedTuple):
 
 
 def explain_run(
-    journal: Journal, run_id: UUID, step: str | None = None, *, alive_for: float = listing.ALIVE_FOR
+    journal: Journal,
+    run_id: UUID,
+    step: str | None = None,
+    *,
+    delivery: str = "celery",
+    alive_for: float = listing.ALIVE_FOR,
 ) -> Explanation:
-    """The run as it stands now, explained; with `step`, that step. Raises `RunNotFound` and `StepNotFound`."""
+    """The run as it stands now, explained; with `step`, that step. Raises `RunNotFound` and `StepNotFound`.
+
+    `delivery` is what carries the application's bells, and thereby what its workers are started with.
+    """
     with listing.snapshot(journal) as connection:
         run = snapshot_in(journal, connection, run_id)
         rows = listing.open_work(journal, connection, [run_id], alive_for=alive_for)
         work = {row.step: row for row in rows if row.kind != OpenKind.TIMER}
-        causes = Causes(journal, connection, run, work)
+        causes = Causes(journal, connection, run, work, delivery)
         if step is not None:
             return _of_step(run, _found(run, step), causes)
         if run.reason is None:

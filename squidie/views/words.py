@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
     from squidie.journal.queues import Pause
@@ -62,6 +62,12 @@ def one_line(text: str, most: int = 160) -> str:
 def many(n: int, noun: str) -> str:
     """A number and what it counts."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def worker_command(delivery: str, queues: Sequence[str] = ()) -> str:
+    """What starts a worker for these queues, where bells are carried so."""
+    named = f" -Q {','.join(queues)}" if queues else ""
+    return f"celery -A PROJECT worker{named}" if delivery == "celery" else f"squidie worker{named}"
 
 
 def who(actor: Any) -> str:

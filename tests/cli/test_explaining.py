@@ -60,7 +60,7 @@ def test_a_run_is_explained_with_who_acts_and_what_to_type(squidie, told, clock)
         "  since     12:00:00 (5m)",
         "  who acts  operations",
         "  next      it starts when a worker comes",
-        "  do        celery -A PROJECT worker -Q default",
+        "  do        squidie worker -Q default",
         "  evidence  queue default · due at 12:00:00",
     ]
 

@@ -102,7 +102,8 @@ def test_a_queue_without_a_consumer_says_who_served_it_last(squidie, told, clock
     """13.6, row 10"""
     run = squidie.start(Far)
     staff(squidie, "gpu")
-    change(squidie, "update {s}.workers set owner = 'w2:7:x', left_at = {s}.clock(), seen_at = {s}.clock()")
+    gone = "owner = 'w2:7:x', left_at = {s}.clock(), seen_at = {s}.clock(), delivery = 'celery'"
+    change(squidie, f"update {{s}}.workers set {gone}")
     found = told(run=run, later=5 * MINUTE)
 
     assert (found.code, found.state) == ("no_consumer", "stalled")
