@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +12,7 @@ import redis
 
 from evidence.cluster import outcome
 from evidence.proxy import FaultProxy
-from evidence.scenes import SWEEP, completed, each_takes, held, took
+from evidence.scenes import SWEEP, completed, each_takes, held, took, watching
 from squidie.testing import eventually
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def _outage(cluster: Cluster, row: Row, squidie: Squidie, fault: Fault) -> None:
     done = squidie.start("Plain", {}, queue=idle)
     outcome(done)
     eventually(lambda: asked.snapshot().status == "paused", 15.0, why="not yet paused")
-    with _oldest_transaction(cluster) as oldest:
+    with watching(cluster, OLDEST) as oldest:
         with held(cluster, squidie, busy) as holding:
             delivery.flush(2)
             fault.harm()
@@ -161,24 +160,6 @@ def _after(cluster: Cluster, row: Row, squidie: Squidie, queue: str, runs: list[
 def _queue(cluster: Cluster, run: Run) -> str:
     ((queue,),) = cluster.read("select queue from squidie.runs where run_id = :run", run=run.id)
     return str(queue)
-
-
-@contextmanager
-def _oldest_transaction(cluster: Cluster) -> Iterator[list[float]]:
-    """The greatest age of a transaction that is seen while the block runs."""
-    seen, over = [0.0], threading.Event()
-
-    def look() -> None:
-        while not over.wait(0.2):
-            seen[0] = max(seen[0], *(float(age) for (age,) in cluster.read(OLDEST)))
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join(5)
 
 
 def slow(cluster: Cluster, report: Report) -> None:

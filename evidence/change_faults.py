@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from evidence.deploys import deployed, mixed
 from evidence.history import APPEND, FACTS, tampering
 from evidence.releases import SLOTS
 from evidence.report import percentile
-from evidence.scenes import await_snapshot, completed
+from evidence.scenes import await_snapshot, completed, watching
 from squidie.testing import eventually, violations
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ where kind = 'attempt_failed' and (body->>'attempt')::int = 1
 def crowd(cluster: Cluster, report: Report, runs: int = CROWD) -> None:
     """V04: all due in the same second; connections stay few, and how late they are begun is printed."""
     nodes = [cluster.worker(queues=["crowd"], concurrency=2).ready() for _ in range(2)]
-    with report.scenario(f"V04 {runs} runs due at once") as row, _watching(cluster, CONNECTIONS) as most:
+    with report.scenario(f"V04 {runs} runs due at once") as row, watching(cluster, CONNECTIONS) as most:
         at = cluster.squidie.now() + timedelta(seconds=4)
         started = [run for _ in range(0, runs, 500) for run in _many(cluster, "Single", min(500, runs), at=at)]
         row.hit("due at once", len(started))
@@ -57,9 +56,9 @@ def crowd(cluster: Cluster, report: Report, runs: int = CROWD) -> None:
         late = [effect.at.timestamp() - at.timestamp() for effect in cluster.effects.of(*(run.id for run in started))]
         row.expect(min(late) >= 0, f"one was begun {-min(late):.3f} s too early")
         report.numbers |= {f"crowd_delay_p{n}": round(percentile(late, n / 100), 2) for n in (50, 99)}
-        report.numbers["crowd_connections"] = most[0]
+        report.numbers["crowd_connections"] = int(most[0])
         bound = 8 * (len(nodes) + 1) + 4 * len(nodes)
-        row.expect(most[0] <= bound, f"{most[0]} connections, {bound} are what this many processes may have")
+        row.expect(most[0] <= bound, f"{most[0]:g} connections, {bound} are what this many processes may have")
     cluster.retire(nodes)
 
 
@@ -67,7 +66,7 @@ def dependency(cluster: Cluster, report: Report, runs: int = RETRYING, down: flo
     """V05: what the steps need is down, then back; tries are scattered, the limit holds, and no second peak follows."""
     nodes = [cluster.worker(queues=["dependency"], concurrency=2).ready() for _ in range(2)]
     there = cluster.folder / "dependency.up"
-    with report.scenario(f"V05 {runs} runs retrying") as row, _watching(cluster, HELD) as most:
+    with report.scenario(f"V05 {runs} runs retrying") as row, watching(cluster, HELD) as most:
         begun = time.time()
         started = _many(cluster, "Depending", runs, payload={"needs": {"only": str(there)}, "naps": {"only": NAP}})
         until = time.monotonic() + down
@@ -90,7 +89,7 @@ def dependency(cluster: Cluster, report: Report, runs: int = RETRYING, down: flo
         )
         (scattered,) = cluster.read(SCATTERED)[0]
         row.expect(scattered > 0.9, f"only {scattered:.0%} of the delays differ")
-        row.expect(most[0] <= SLOTS, f"{most[0]} at a time, {SLOTS} are allowed")
+        row.expect(most[0] <= SLOTS, f"{most[0]:g} at a time, {SLOTS} are allowed")
     cluster.retire(nodes)
 
 
@@ -105,24 +104,6 @@ def _many(
 def _peak(times: Sequence[float]) -> int:
     """The most in a second."""
     return max(Counter(int(each) for each in times).values(), default=0)
-
-
-@contextmanager
-def _watching(cluster: Cluster, sql: str) -> Iterator[list[int]]:
-    """The greatest number that the statement gives while the block runs."""
-    seen, over = [0], threading.Event()
-
-    def look() -> None:
-        while not over.wait(0.05):
-            seen[0] = max(seen[0], *(int(number) for (number,) in cluster.read(sql)))
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join(5)
 
 
 # ---------------------------------------------------------------- hands in the tables

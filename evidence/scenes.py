@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -97,3 +98,21 @@ def waiting(client: redis.Redis, queue: str) -> int:
 def await_snapshot(run: Run, what: str, value: str) -> None:
     """Until its snapshot says so."""
     eventually(lambda: getattr(run.snapshot(), what) == value, 15.0, why=lambda: str(run.snapshot().headline))
+
+
+@contextmanager
+def watching(cluster: Cluster, sql: str, every: float = 0.05) -> Iterator[list[float]]:
+    """The greatest number that a statement gives while the block runs, looked at each `every` seconds."""
+    seen, over = [0.0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(every):
+            seen[0] = max(seen[0], *(float(number) for (number,) in cluster.read(sql)))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join(5)
