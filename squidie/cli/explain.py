@@ -122,4 +122,4 @@ def _print_stuck(screen: Screen, found: StuckRuns, *, is_aged: bool) -> None:
         screen.print(f"{screen.badge(group.code.state)}  {escape(group.headline)}")
         screen.print(f"  [dim]{', '.join(tails.values())}{' …' if group.runs > len(tails) else ''}[/]")
     stuck = sum(group.runs for group in found.groups)
-    screen.note(f"[dim]{stuck:,} of {found.open:,} open runs[/]")
+    screen.note(f"[dim]{stuck:,} of {many(found.open, 'open run')}[/]")

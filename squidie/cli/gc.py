@@ -12,6 +12,7 @@ from rich.markup import escape
 from squidie.cli.reading import Reading, read_command
 from squidie.cli.who import AS
 from squidie.errors import InvalidArgument
+from squidie.views.words import many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,8 +72,8 @@ def _confirm(plan: RetentionPlan, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise InvalidArgument("--yes", f"is needed to remove {plan.runs} runs where nobody can be asked")
-    click.confirm(f"remove {plan.runs:,} runs for good?", abort=True, err=True)
+        raise InvalidArgument("--yes", f"is needed to remove {many(plan.runs, 'run')} where nobody can be asked")
+    click.confirm(f"remove {many(plan.runs, 'run')} for good?", abort=True, err=True)
 
 
 @contextmanager
@@ -101,7 +102,9 @@ def _print_plan(reading: Reading, plan: RetentionPlan) -> None:
                 for row in plan.counts
             ],
         )
-        screen.print(f"{plan.runs:,} runs with {plan.facts:,} facts, {_size(plan.bytes)}, would be removed.")
+        screen.print(
+            f"{many(plan.runs, 'run')} with {many(plan.facts, 'fact')}, {_size(plan.bytes)}, would be removed."
+        )
     _print_blocked(reading, plan.blocked)
     if plan.runs:
         screen.print(f"To remove them, until {plan.expires_at:%H:%M} UTC:")
@@ -113,7 +116,7 @@ def _print_report(reading: Reading, report: RetentionReport) -> None:
         reading.document("squidie.retention.report/1", report)
         return
     rest = "" if report.is_complete else "; the same token goes on with the rest"
-    reading.screen.print(f"[green]✓[/] {report.removed:,} runs removed{rest}")
+    reading.screen.print(f"[green]✓[/] {many(report.removed, 'run')} removed{rest}")
     _print_blocked(reading, report.blocked)
     if report.forgotten:
         reading.screen.print(f"{report.forgotten:,} keys of runs removed long ago may be used again")
