@@ -10,11 +10,3 @@ select count(*) from (
 select a.run_id, a.step, a.lease_until from {s}.attempts a
 where a.limit_key = :key and a.claim_id is not null and a.lease_until > {s}.clock()
 order by a.lease_until limit :most;
-
--- LIMIT
-select coalesce(m.set_n, m.n) as n, coalesce(m.set_per, m.per) as per,
-    (select count(*) from {s}.attempts a
-        where a.limit_key = :key and a.claim_id is not null and a.lease_until > {s}.clock()) as used,
-    l.taken_at + make_interval(secs => greatest(0, (1 - l.tokens) * coalesce(m.set_per, m.per)
-        / nullif(coalesce(m.set_n, m.n), 0))) as next_at
-from {s}.limits m left join {s}.limits l on l.key = :key where m.key = split_part(:key, ':', 1);
