@@ -17,7 +17,7 @@ from squidie_celery import checks
 from squidie_celery.app import is_own
 from squidie_celery.station import station_of
 from squidie_celery.tasks import NAME, harden
-from squidie_celery.watch import Watch, children_of
+from squidie_celery.watch import Births, Watch, children_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,7 +40,8 @@ class Process(bootsteps.StartStopStep):
         self._squidie.begin_worker()  # before the pool exists, so that children share its name
         self._sweeper = self._squidie.sweeper(self._queues, slots=getattr(worker, "concurrency", None))
         self._nudge = Nudge()
-        self._watch = Watch(lambda: children_of(worker.pool), self._squidie.child_died, self._nudge.give)
+        self._births = Births()
+        self._watch = Watch(lambda: children_of(worker.pool), self._births, self._squidie.child_died, self._nudge.give)
         harden(worker.app)
         if is_own(worker.app):
             _suit(worker)
@@ -72,11 +73,15 @@ class Process(bootsteps.StartStopStep):
     def _listen(self) -> None:
         """Signals are weak by default, and a bound method would be gone at once."""
         signals.worker_shutting_down.connect(self._on_shutting_down, weak=False)
+        signals.worker_process_init.connect(self._on_child_begin, weak=False)
         signals.worker_process_shutdown.connect(self._on_child_exit, weak=False)
         signals.worker_shutdown.connect(self._on_shutdown, weak=False)
 
     def _on_shutting_down(self, **_: Any) -> None:
         self._station.drain()
+
+    def _on_child_begin(self, **_: Any) -> None:
+        self._births.report()
 
     def _on_child_exit(self, **_: Any) -> None:
         self._squidie.delivery.close()
@@ -84,6 +89,7 @@ class Process(bootsteps.StartStopStep):
     def _on_shutdown(self, **_: Any) -> None:
         self._watch.stop()
         signals.worker_shutting_down.disconnect(self._on_shutting_down)
+        signals.worker_process_init.disconnect(self._on_child_begin)
         signals.worker_process_shutdown.disconnect(self._on_child_exit)
         signals.worker_shutdown.disconnect(self._on_shutdown)
 

@@ -2,14 +2,17 @@
 
 Celery itself may notice only after five seconds. The pool's process list is private, so it is asked for with care; the
 sentinels of what it holds become readable when a child ends, and once a second the pids are looked at too: a grandchild
-may hold a sentinel's pipe open.
+may hold a sentinel's pipe open. A step that kills can end a child so soon that it is in the list at no look, and then
+nobody would give its claim back before the lease is over: so each child reports its birth before it takes work.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import struct
 import threading
+from contextlib import suppress
 from multiprocessing.connection import wait
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -51,6 +54,30 @@ def _await_end(pids: Collection[int]) -> None:
         sleep(0.001)
 
 
+class Births:
+    """A pipe over which children say that they are there. It is made before they are forked, so they inherit it."""
+
+    _PID = struct.Struct("i")
+
+    def __init__(self) -> None:
+        self.ear, self._mouth = os.pipe()
+        os.set_blocking(self.ear, False)
+        os.set_blocking(self._mouth, False)
+
+    def report(self) -> None:
+        """In a child, before it takes work. A full pipe means thousands unread, and is no reason to fail."""
+        with suppress(BlockingIOError):
+            os.write(self._mouth, self._PID.pack(os.getpid()))
+
+    def read(self) -> set[int]:
+        """The pids that have been reported since the last look. A pid is written whole or not at all."""
+        pids: set[int] = set()
+        with suppress(BlockingIOError):
+            while told := os.read(self.ear, 1024 * self._PID.size):
+                pids.update(pid for (pid,) in self._PID.iter_unpack(told))
+        return pids
+
+
 class Watch:
     """A thread that calls `died(pid)` once for each child that ended, and again each second while that fails.
 
@@ -58,9 +85,14 @@ class Watch:
     """
 
     def __init__(
-        self, children: Callable[[], Mapping[int, int | None]], died: Callable[[int], int], ended: Callable[[], None]
+        self,
+        children: Callable[[], Mapping[int, int | None]],
+        births: Births,
+        died: Callable[[int], int],
+        ended: Callable[[], None],
     ) -> None:
-        self._children, self._died, self._ended = children, died, ended
+        self._children, self._births, self._died, self._ended = children, births, died, ended
+        self._born: set[int] = set()
         self._known: dict[int, int | None] = {}
         self._owed: set[int] = set()
         self._told: set[int] = set()
@@ -88,7 +120,7 @@ class Watch:
     def _look(self, timeout: float) -> None:
         self._refresh()
         sentinels = {s: pid for pid, s in self._known.items() if s is not None and pid not in self._told | self._owed}
-        ended = {sentinels[s] for s in self._ready(list(sentinels), timeout)}
+        ended = {sentinels[s] for s in self._ready([*sentinels, self._births.ear], timeout) if s in sentinels}
         if monotonic() >= self._next_look:
             self._next_look = monotonic() + EVERY
             ended |= {pid for pid in self._known if pid not in self._told and has_ended(pid)}
@@ -100,18 +132,22 @@ class Watch:
 
     def _refresh(self) -> None:
         """Learn who is there. Whoever left the list untold has ended; a pid that left may come again as another."""
+        self._born |= self._births.read() - self._known.keys()
         now = dict(self._children())
+        self._born -= now.keys()
+        unlisted = {pid for pid in self._born if has_ended(pid)}  # the others are listed a moment after they are forked
+        self._born -= unlisted
+        self._owed |= unlisted
         self._owed |= {pid for pid in self._known if pid not in now and pid not in self._told}
         self._told &= now.keys()
         self._known = now
 
-    def _ready(self, sentinels: list[int], timeout: float) -> list[Any]:
+    def _ready(self, handles: list[int], timeout: float) -> list[Any]:
         try:
-            if sentinels:
-                return wait(sentinels, timeout)
+            return wait(handles, timeout)
         except OSError:  # closed by the pool while we waited: the pids will tell
             self._next_look = 0.0
-        self._stopping.wait(min(timeout, 0.05) if sentinels else timeout)
+        self._stopping.wait(min(timeout, 0.05))
         return []
 
     def _tell(self) -> None:
