@@ -6,9 +6,10 @@ export SQUIDIE_PYTHON
 PYTHON := .venv/bin/python
 ARGS ?=
 SEED ?= 1
-# Real workers are killed and awaited there, so each has the machine to itself; all other tests run side by side.
+# Real workers are killed and awaited there, so two at a time do; of all other tests four run side by side.
 PROCESSES := $(addprefix tests/,benchmarks celery cli/test_process.py delivery demo evidence notify pytest_celery services)
 SIDE_BY_SIDE := -q -n auto --maxprocesses 4 --dist loadfile $(addprefix --ignore=,$(PROCESSES))
+IN_PAIRS := -q -n 2 --dist loadfile
 EVERY_BRANCH := --cov=squidie.history --cov=squidie.decide --cov-branch --cov-fail-under=100
 
 help: ## show this list
@@ -24,7 +25,7 @@ demo: setup ## watch a workflow survive kill -9, on real services started just f
 test: setup ## run the tests, on a private Postgres and Redis
 	@$(if $(ARGS),,$(PYTHON) -m pytest -q tests/pure/history tests/pure/decide $(EVERY_BRANCH))
 	@$(PYTHON) -m pytest $(if $(ARGS),$(ARGS),$(SIDE_BY_SIDE))
-	@$(if $(ARGS),,$(PYTHON) -m pytest -q $(PROCESSES))
+	@$(if $(ARGS),,$(PYTHON) -m pytest $(IN_PAIRS) $(PROCESSES))
 
 smoke: setup ## play every reference workflow once, on a PostgreSQL started just for it
 	@$(PYTHON) -m examples.reference.smoke

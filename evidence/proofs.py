@@ -27,8 +27,12 @@ PROVES = "proves"
 RUN_BY = {
     "squidie/testing/delivery.py": ("tests/celery/test_contract.py", "tests/notify/test_contract.py"),
     "tests/support/operated.py": ("tests/celery/test_operated.py", "tests/notify/test_operated.py"),
+    "tests/support/stuck.py": ("tests/celery/test_explained.py", "tests/notify/test_explained.py"),
 }
 """Where tests are run that stand elsewhere."""
+
+RUNNER = "PYTEST_XDIST"
+"""What a test that is itself one of many processes has in its environment; those it starts are not of its kin."""
 
 SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
 """Each half of the files with servers of its own."""
@@ -52,7 +56,8 @@ def prove(tests: Collection[str], folder: Path, seconds: float) -> tuple[list[Pr
     told.write_text("", "utf-8")
     plugins = ["-p", "no:cacheprovider", "-p", "evidence.proofs", *(SIDE_BY_SIDE if len(files(tests)) > 1 else ())]
     command = [sys.executable, "-m", "pytest", "-q", *plugins, *files(tests)]
-    environment = {**os.environ, WANTED: str(wanted), TOLD: str(told), "PYTHONPATH": str(ROOT)}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(RUNNER)}
+    environment = {**own, WANTED: str(wanted), TOLD: str(told), "PYTHONPATH": str(ROOT)}
     try:
         done = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds, check=False
