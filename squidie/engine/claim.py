@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from squidie import failpoints
 from squidie.engine import ids, limited
 from squidie.engine.lease import Holding
+from squidie.engine.mending import mend
 from squidie.engine.tally import Met
 from squidie.errors import JournalUnavailable
 from squidie.journal import attempts, claims
@@ -40,7 +41,8 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
     What was taken alone is looked at once more right before it is called (`still_ours`), a batch here: the commit of
     short steps' claims may not have waited for the disk. A member that is called much later, since its process was
     stopped or its mates took their time, is looked at again. Where the answer is lost, the claims are found by the
-    token that was drawn for them.
+    token that was drawn for them. What belongs to runs whose histories are damaged is put aside, and keeps nobody from
+    claiming what comes after it.
     """
     by = Claimant(
         served=parts.served,
@@ -65,6 +67,10 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
         for c in taken.claims
         if c.row.lease and (held is None or c.row.lease.claim_id in held)
     ]
+    if taken.damaged:
+        mend(parts, taken.damaged, remake=False)
+        if not work:
+            return claim(parts, queue, most)
     parts.renewer.hold([each.holding for each in work])
     parts.tally.note(Met.TAKEOVER, sum(1 for each in work if each.holding.row.lost))
     return work, taken.left

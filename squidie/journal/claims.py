@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from squidie.errors import HistoryError
+from squidie.errors import CorruptHistory, HistoryError
 from squidie.journal import heads
 from squidie.journal.arrays import Ints, Texts
 from squidie.journal.attempts import ROW, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from uuid import UUID
 
     from sqlalchemy import Connection
 
@@ -204,18 +205,27 @@ class Claimed:
     definition: str
 
 
+class Unread(NamedTuple):
+    """A run whose work cannot be begun: its history is damaged, or told by a newer version."""
+
+    run_id: UUID
+    is_damaged: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What a claim brought, in its order.
 
     `left` says that more was due than was taken. `is_limited`: there was work under limits, due or not; it `stands` in
-    the way, and nothing was taken, where nobody had looked at it.
+    the way, and nothing was taken, where nobody had looked at it. `damaged` are runs whose work was claimed and cannot
+    be begun, because their histories are broken.
     """
 
     claims: tuple[Claimed, ...]
     left: bool
     is_limited: bool = False
     stands: bool = False
+    damaged: tuple[UUID, ...] = ()
 
 
 def claim(  # noqa: PLR0917 - the parts of one claim
@@ -243,18 +253,18 @@ def claim(  # noqa: PLR0917 - the parts of one claim
         **_given(turns, gates if gates is not None else (OPEN,), by.weights),
     }
     found = connection.execute(journal.sql(CLAIM), given).all()
-    claims = tuple(
-        each for r in found if r.run_id is not None and (each := _claimed(journal, connection, r)) is not None
-    )
+    read = [_claimed(journal, connection, r) for r in found if r.run_id is not None]
+    claims = tuple(each for each in read if isinstance(each, Claimed))
+    damaged = tuple(each.run_id for each in read if isinstance(each, Unread) and each.is_damaged)
     told = found[0]
-    return Batch(claims, left=told.is_left, is_limited=told.is_limited, stands=told.stands)
+    return Batch(claims, told.is_left, told.is_limited, told.stands, damaged)
 
 
 def under_token(journal: Journal, connection: Connection, owner: str, token_hash: bytes) -> list[Claimed]:
     """What was claimed under this token and is held still, for whoever has lost the answer."""
     given = {"owner": owner, "token_hash": token_hash}
     found = connection.execute(journal.sql(UNDER_TOKEN), given).all()
-    return [each for r in found if (each := _claimed(journal, connection, r)) is not None]
+    return [each for r in found if isinstance(each := _claimed(journal, connection, r), Claimed)]
 
 
 def _given(turns: Sequence[Turn], gates: Sequence[Gate], weights: Mapping[str, int]) -> dict[str, Any]:
@@ -271,11 +281,11 @@ def _given(turns: Sequence[Turn], gates: Sequence[Gate], weights: Mapping[str, i
     }
 
 
-def _claimed(journal: Journal, connection: Connection, r: Any) -> Claimed | None:
-    """None for a run whose history cannot be read here: its claim is left to its lease, its mates go on."""
+def _claimed(journal: Journal, connection: Connection, r: Any) -> Claimed | Unread:
+    """A run whose history cannot be read here harms none of its mates; its claim is left to its lease."""
     try:
         run = heads.state_of(journal, connection, r)
     except HistoryError as error:
         log.error("run %s cannot be worked on: %s", r.run_id, error)  # noqa: TRY400 - the history is at fault, not the code
-        return None
+        return Unread(r.run_id, isinstance(error, CorruptHistory))
     return Claimed(row_of(r), run, r.definition)
