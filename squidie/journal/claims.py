@@ -18,6 +18,7 @@ from squidie.journal.attempts import ROW, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Connection
@@ -152,6 +153,26 @@ together, and that commit does not wait for the disk: a crash of the database wo
 would refuse their first holder.
 """
 
+_OPEN_WORK = "a.claim_id is null and a.kind <> 'timer'"
+
+CLAIM_BEHIND = CLAIM.replace(_OPEN_WORK, f"{_OPEN_WORK} and a.due_at >= :since")
+"""The same from a due time on: what lies before it in the index, work or what is left of it, is not walked over."""
+
+_LANE = "a.limit_key, a.rate_key, a.priority, a.partition"
+_OLDEST = f"select {_LANE}, a.due_at from {{s}}.attempts a where a.queue = :queue and {_OPEN_WORK}"
+_IN_ORDER = f"and a.due_at >= coalesce(cast(:since as timestamptz), '-infinity') order by {_LANE}, a.due_at limit 1"
+
+OLDEST = f"""
+with recursive lane as (
+    ({_OLDEST} {_IN_ORDER})
+    union all
+    select n.* from lane cross join lateral ({_OLDEST}
+        and ({_LANE}) > (lane.limit_key, lane.rate_key, lane.priority, lane.partition) {_IN_ORDER}) n
+)
+select least(min(due_at), {{s}}.clock()) from lane
+"""
+"""The oldest due time of what nobody holds, from a due time on: a step in the index for each lane."""
+
 UNDER_TOKEN = f"""
 select {ROW}, r.definition, r.rev, r.fold, r.state::text as state from {{s}}.attempts a
 join {{s}}.runs r on r.run_id = a.run_id
@@ -236,8 +257,9 @@ def claim(  # noqa: PLR0917 - the parts of one claim
     by: Claimant,
     turns: Sequence[Turn] = (),
     gates: Sequence[Gate] | None = None,
+    since: datetime | None = None,
 ) -> Batch:
-    """Claim at most `most` due attempts of one queue.
+    """Claim at most `most` due attempts of one queue, of those that became due at `since` or later where it is given.
 
     `gates` are those that were looked at, under their locks; without them only what is under no limit is taken.
     """
@@ -252,12 +274,21 @@ def claim(  # noqa: PLR0917 - the parts of one claim
         "surveyed": gates is not None,
         **_given(turns, gates if gates is not None else (OPEN,), by.weights),
     }
-    found = connection.execute(journal.sql(CLAIM), given).all()
+    if since is None:
+        found = connection.execute(journal.sql(CLAIM), given).all()
+    else:
+        found = connection.execute(journal.sql(CLAIM_BEHIND), {**given, "since": since}).all()
     read = [_claimed(journal, connection, r) for r in found if r.run_id is not None]
     claims = tuple(each for each in read if isinstance(each, Claimed))
     damaged = tuple(each.run_id for each in read if isinstance(each, Unread) and each.is_damaged)
     told = found[0]
     return Batch(claims, told.is_left, told.is_limited, told.stands, damaged)
+
+
+def oldest(journal: Journal, connection: Connection, queue: str, since: datetime | None) -> datetime:
+    """The due time, at `since` or later, before which nothing waits to be claimed; now, where nothing waits at all."""
+    found: datetime = connection.execute(journal.sql(OLDEST), {"queue": queue, "since": since}).scalar_one()
+    return found
 
 
 def under_token(journal: Journal, connection: Connection, owner: str, token_hash: bytes) -> list[Claimed]:
