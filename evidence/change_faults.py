@@ -15,13 +15,14 @@ from evidence.history import APPEND, FACTS, tampering
 from evidence.releases import SLOTS
 from evidence.report import percentile
 from evidence.scenes import await_snapshot, completed, watching
+from squidie.errors import CorruptHistory
 from squidie.testing import eventually, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from evidence.cluster import Cluster
-    from evidence.report import Report
+    from evidence.report import Report, Row
     from squidie import Run
 
 CROWD = 2000
@@ -117,7 +118,7 @@ DAMAGE: dict[str, tuple[str, ...]] = {
 
 
 def tampered(cluster: Cluster, report: Report) -> None:
-    """V15: facts of three runs are edited, dropped and swapped; each is named, and others run."""
+    """V15: facts of three runs are edited, dropped and swapped; each is named and put aside, and others run."""
     node = cluster.worker(queues=["tampered"]).ready()
     for what, rules in DAMAGE.items():
         with report.scenario(f"V15 a fact is {what}") as row:
@@ -125,16 +126,33 @@ def tampered(cluster: Cluster, report: Report) -> None:
             await_snapshot(run, "status", "paused")
             with _damaged(cluster, what, run):
                 row.hit(what)
+                _put_aside(row, cluster, run)
                 found = [line for line in violations(cluster.squidie.engine) if line.startswith(rules)]
                 row.expect(found, "nobody has noticed")
                 row.expect(all(str(run.id) in line for line in found), f"somebody else's run is named: {found}")
                 completed(cluster, row, [cluster.squidie.start("Plain", {}, queue="tampered") for _ in range(5)])
                 row.expect(node.process.is_alive(), "the worker has died")
+            made = cluster.squidie.rebuild(run.id)
+            row.expect(made.is_sound and made.rebuilt == (run.id,), f"what was put aside is not made again: {made}")
             for actor in ("ann", "bob"):
                 cluster.squidie.approve(run.id, actor=actor)
             row.expect(outcome(run) == "after 1", "it does not go on when it is whole again")
             row.runs += 1
     cluster.retire([node])
+
+
+def _put_aside(row: Row, cluster: Cluster, run: Run) -> None:
+    """Verification names the second fact; from then on the run is an anomaly, and nothing is decided on it."""
+    found = cluster.squidie.verify(run.id)
+    row.expect([each.seq for each in found.found] == [2], f"verification says {found.found}")
+    row.expect(found.set_aside == (run.id,), "it is not put aside")
+    row.expect(cluster.squidie.explain_run(run.id).code == "anomaly", "it is not shown as an anomaly")
+    try:
+        cluster.squidie.approve(run.id, actor="ann")
+    except CorruptHistory as error:
+        row.expect(error.details["seq"] == 2, f"the refusal names {error.details}")
+    else:
+        row.why.append("an approval was taken")
 
 
 @contextmanager

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from squidie import failpoints
 from squidie.engine import ids, limited
 from squidie.engine.lease import Holding
+from squidie.engine.mending import mend
 from squidie.engine.tally import Met
 from squidie.errors import JournalUnavailable
 from squidie.journal import attempts, claims
 from squidie.journal.claims import Batch, Claimant
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Connection
@@ -34,13 +36,16 @@ class Work:
         self.definition = definition
 
 
-def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
+def claim(parts: Parts, queue: str, most: int, *, thorough: bool = True) -> tuple[list[Work], bool]:
     """Claim from one queue: the work, and whether more was due than was taken.
+
+    Whoever is `thorough` looks at everything before he says that there is nothing; see `watermark`.
 
     What was taken alone is looked at once more right before it is called (`still_ours`), a batch here: the commit of
     short steps' claims may not have waited for the disk. A member that is called much later, since its process was
     stopped or its mates took their time, is looked at again. Where the answer is lost, the claims are found by the
-    token that was drawn for them.
+    token that was drawn for them. What belongs to runs whose histories are damaged is put aside, and keeps nobody from
+    claiming what comes after it.
     """
     by = Claimant(
         served=parts.served,
@@ -52,7 +57,7 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
     )
     asked_at = time.monotonic()
     try:
-        taken, held = take(parts, queue, most, by)
+        taken, held = take(parts, queue, most, by, thorough=thorough)
     except JournalUnavailable:
         with parts.journal.reading() as connection:
             found = claims.under_token(parts.journal, connection, by.owner, by.token_hash)
@@ -65,6 +70,10 @@ def claim(parts: Parts, queue: str, most: int) -> tuple[list[Work], bool]:
         for c in taken.claims
         if c.row.lease and (held is None or c.row.lease.claim_id in held)
     ]
+    if taken.damaged:
+        mend(parts, taken.damaged, remake=False)
+        if not work:
+            return claim(parts, queue, most, thorough=thorough)
     parts.renewer.hold([each.holding for each in work])
     parts.tally.note(Met.TAKEOVER, sum(1 for each in work if each.holding.row.lost))
     return work, taken.left
@@ -81,26 +90,38 @@ def still_ours(parts: Parts, holding: Holding) -> bool:
     return stands
 
 
-def take(parts: Parts, queue: str, most: int, by: Claimant) -> tuple[Batch, set[UUID] | None]:
-    """Claim, by whoever it is, and look at a batch: the claims that still stand. None for what was taken alone.
+def take(parts: Parts, queue: str, most: int, by: Claimant, *, thorough: bool = True) -> tuple[Batch, set[UUID] | None]:
+    """Claim, by whoever it is, and look at a batch: the claims that still stand. None for what was taken alone."""
+    since = parts.watermarks.since(queue)
+    taken, held = _take(parts, queue, most, by, since)
+    if since is not None and thorough and not taken.claims and not taken.damaged:
+        return _take(parts, queue, most, by, None)
+    return taken, held
 
-    One statement and one commit, nothing locked afterwards, unless something is under a limit.
-    """
+
+def _take(parts: Parts, queue: str, most: int, by: Claimant, since: datetime | None) -> tuple[Batch, set[UUID] | None]:
+    """One statement and one commit, nothing locked afterwards, unless something is under a limit."""
     with parts.journal.reading() as connection:
         failpoints.hit("claim.before_commit")
         if queue not in parts.limited.queues:
-            taken = claims.claim(parts.journal, connection, queue, most, by, parts.rounds.turns(queue))
+            turns = parts.rounds.turns(queue)
+            taken = claims.claim(parts.journal, connection, queue, most, by, turns, since=since)
             if not taken.stands:
-                return taken, _looked_at(parts, connection, queue, taken)
+                return taken, _looked_at(parts, connection, queue, taken, since)
             parts.limited.queues.add(queue)
-    taken = limited.claim(parts, queue, most, by)
+    taken = limited.claim(parts, queue, most, by, since)
     with parts.journal.reading() as connection:
-        return taken, _looked_at(parts, connection, queue, taken)
+        return taken, _looked_at(parts, connection, queue, taken, since)
 
 
-def _looked_at(parts: Parts, connection: Connection, queue: str, taken: Batch) -> set[UUID] | None:
+def _looked_at(
+    parts: Parts, connection: Connection, queue: str, taken: Batch, since: datetime | None
+) -> set[UUID] | None:
     rows = [claimed.row for claimed in taken.claims]
     parts.rounds.served(queue, rows)
+    if parts.watermarks.claimed(queue, since, rows):
+        last = parts.watermarks.last(queue)
+        parts.watermarks.moved(queue, claims.oldest(parts.journal, connection, queue, last))
     if rows:
         failpoints.hit("claim.committed")
     return attempts.still_held(parts.journal, connection, rows) if len(rows) > 1 else None

@@ -56,13 +56,13 @@ class _Look(NamedTuple):
         return self.rooms[key].slots if key else ALL
 
 
-def claim(parts: Parts, queue: str, most: int, by: Claimant) -> claims.Batch:
+def claim(parts: Parts, queue: str, most: int, by: Claimant, since: datetime | None = None) -> claims.Batch:
     """Claim from a queue on which something is under a limit, within one transaction."""
     pauses: list[float] = []
     with parts.journal.transaction() as connection:
         look = _look(parts, connection, queue)
         turns = parts.rounds.turns(queue)
-        batch = claims.claim(parts.journal, connection, queue, most, by, turns, look.gates())
+        batch = claims.claim(parts.journal, connection, queue, most, by, turns, look.gates(), since)
         pauses = _take(parts, connection, look, [claimed.row.rate for claimed in batch.claims])
     if not batch.is_limited:
         parts.limited.queues.discard(queue)

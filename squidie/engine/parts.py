@@ -12,6 +12,7 @@ from squidie.engine.limited import Limited
 from squidie.engine.pace import Pace
 from squidie.engine.tally import Tally
 from squidie.engine.timers import Timers
+from squidie.engine.watermark import Watermarks
 from squidie.history.masking import Masking
 from squidie.journal import definitions, limits
 from squidie.workflow.fingerprint import fingerprint
@@ -55,6 +56,7 @@ class Parts:
         self.pace = Pace(self.settings)
         self.rounds = Rounds(self.settings.weights)
         self.limited = Limited()
+        self.watermarks = Watermarks(self.settings.sweep)
         self.renewer = Renewer(self.journal, self.settings)
 
     def close(self) -> None:

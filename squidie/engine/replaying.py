@@ -91,7 +91,7 @@ def source_of(parts: Parts, run_id: UUID, host: Connection | None) -> Source:
         head = finding.about(parts.journal, connection, run_id)
         if head is None:
             raise heads.missing(parts.journal, connection, run_id)
-        rows = facts.read(parts.journal, connection, run_id)
+        rows = facts.verified(parts.journal, connection, run_id)
         facts.first(parts.journal, connection, run_id)
         now = finding.clock(parts.journal, connection)
     spec = parts.definitions.find(head.definition)

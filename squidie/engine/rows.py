@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from squidie.decide.ready import row as open_row
 from squidie.history.bodies import WITH_ROW, OpenKind
 from squidie.history.facts import (
     TERMINAL,
@@ -26,9 +27,11 @@ from squidie.history.facts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from squidie.history.attempts import AttemptKey, OpenAttempt
+    from squidie.workflow.spec import Spec
 
     Rows = dict[AttemptKey, OpenAttempt]
 
@@ -57,6 +60,16 @@ def follow(rows: Rows, run_id: UUID, fact: Fact) -> OpenAttempt | None:
         if closing.kind in WITH_ROW and closing.attempt is not None:
             rows.pop((run_id, closing.step, closing.attempt), None)
     return changed
+
+
+def rows_of(run_id: UUID, spec: Spec, facts: Iterable[Fact], partition: str | None) -> Rows:
+    """The rows that a whole history adds up to, as nobody holds them. Raises `KeyError` where it contradicts itself."""
+    rows: Rows = {}
+    for fact in facts:
+        follow(rows, run_id, fact)
+        opened = (open_row(run_id, spec, each, partition) for each in fact.opens)
+        rows |= {row.key: row for row in opened}
+    return rows
 
 
 def _drop_timers(rows: Rows, step: str) -> None:

@@ -14,6 +14,7 @@ member.
 
 from __future__ import annotations
 
+import logging
 import weakref
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from squidie.engine.batch import Batch, Handover, Verdict
 from squidie.engine.keyed import Keyed
 from squidie.engine.tally import Met
 from squidie.errors import (
+    CorruptHistory,
     HistoryError,
     JournalBusy,
     RunEnded,
@@ -35,7 +37,7 @@ from squidie.errors import (
     UnknownAttempt,
 )
 from squidie.history.facts import AttemptExpired
-from squidie.journal import attempts, dead, facts, heads, limits
+from squidie.journal import attempts, dead, facts, heads, limits, rebuild
 from squidie.journal.heads import Head
 
 if TYPE_CHECKING:
@@ -49,6 +51,9 @@ if TYPE_CHECKING:
     from squidie.engine.parts import Parts
     from squidie.history.attempts import OpenAttempt
     from squidie.workflow.spec import Spec
+
+
+log = logging.getLogger("squidie.transact")
 
 
 class FenceBroken(Exception):  # never leaves this module
@@ -106,6 +111,8 @@ def _together(
         if settles:
             failpoints.hit("settle.locked")
         specs = _specs(parts, connection, found)
+        if host is None:
+            _set_aside(parts, connection, found)
         present = [command for command in commands if command.run_id in specs]
         locked = {run_id: head for run_id, head in found.items() if isinstance(head, Head)}
         whole = {each.run_id for each in present if needs_all_rows(each, locked[each.run_id].run, specs[each.run_id])}
@@ -143,6 +150,18 @@ def _specs(parts: Parts, connection: Connection, found: dict[UUID, Head | Histor
             except HistoryError as error:
                 found[run_id] = error
     return specs
+
+
+def _set_aside(parts: Parts, connection: Connection, found: dict[UUID, Head | HistoryError]) -> None:
+    """Of runs whose histories turn out to be damaged nothing is claimed any more: their open work goes, here and now.
+
+    It can be made again from their facts, once these are whole.
+    """
+    damaged = {run_id: error for run_id, error in found.items() if isinstance(error, CorruptHistory)}
+    if damaged:
+        rebuild.set_aside(parts.journal, connection, damaged)
+        for run_id, error in damaged.items():
+            log.error("run %s is put aside: %s", run_id, error)
 
 
 def _lock_heads(

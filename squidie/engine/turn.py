@@ -117,7 +117,7 @@ class Turn:
         for _ in range(len(self._queues)):
             queue = self._queues[0]
             self._queues.append(self._queues.pop(0))
-            work, left = claim(self._parts, queue, most)
+            work, left = claim(self._parts, queue, most, thorough=not self.report.claimed)
             if work:
                 return work, queue, left
         return [], "", False

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from squidie.errors import HistoryError
+from squidie.errors import CorruptHistory, HistoryError
 from squidie.journal import heads
 from squidie.journal.arrays import Ints, Texts
 from squidie.journal.attempts import ROW, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
 
     from sqlalchemy import Connection
 
@@ -151,6 +153,26 @@ together, and that commit does not wait for the disk: a crash of the database wo
 would refuse their first holder.
 """
 
+_OPEN_WORK = "a.claim_id is null and a.kind <> 'timer'"
+
+CLAIM_BEHIND = CLAIM.replace(_OPEN_WORK, f"{_OPEN_WORK} and a.due_at >= :since")
+"""The same from a due time on: what lies before it in the index, work or what is left of it, is not walked over."""
+
+_LANE = "a.limit_key, a.rate_key, a.priority, a.partition"
+_OLDEST = f"select {_LANE}, a.due_at from {{s}}.attempts a where a.queue = :queue and {_OPEN_WORK}"
+_IN_ORDER = f"and a.due_at >= coalesce(cast(:since as timestamptz), '-infinity') order by {_LANE}, a.due_at limit 1"
+
+OLDEST = f"""
+with recursive lane as (
+    ({_OLDEST} {_IN_ORDER})
+    union all
+    select n.* from lane cross join lateral ({_OLDEST}
+        and ({_LANE}) > (lane.limit_key, lane.rate_key, lane.priority, lane.partition) {_IN_ORDER}) n
+)
+select least(min(due_at), {{s}}.clock()) from lane
+"""
+"""The oldest due time of what nobody holds, from a due time on: a step in the index for each lane."""
+
 UNDER_TOKEN = f"""
 select {ROW}, r.definition, r.rev, r.fold, r.state::text as state from {{s}}.attempts a
 join {{s}}.runs r on r.run_id = a.run_id
@@ -204,18 +226,27 @@ class Claimed:
     definition: str
 
 
+class Unread(NamedTuple):
+    """A run whose work cannot be begun: its history is damaged, or told by a newer version."""
+
+    run_id: UUID
+    is_damaged: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What a claim brought, in its order.
 
     `left` says that more was due than was taken. `is_limited`: there was work under limits, due or not; it `stands` in
-    the way, and nothing was taken, where nobody had looked at it.
+    the way, and nothing was taken, where nobody had looked at it. `damaged` are runs whose work was claimed and cannot
+    be begun, because their histories are broken.
     """
 
     claims: tuple[Claimed, ...]
     left: bool
     is_limited: bool = False
     stands: bool = False
+    damaged: tuple[UUID, ...] = ()
 
 
 def claim(  # noqa: PLR0917 - the parts of one claim
@@ -226,8 +257,9 @@ def claim(  # noqa: PLR0917 - the parts of one claim
     by: Claimant,
     turns: Sequence[Turn] = (),
     gates: Sequence[Gate] | None = None,
+    since: datetime | None = None,
 ) -> Batch:
-    """Claim at most `most` due attempts of one queue.
+    """Claim at most `most` due attempts of one queue, of those that became due at `since` or later where it is given.
 
     `gates` are those that were looked at, under their locks; without them only what is under no limit is taken.
     """
@@ -242,19 +274,28 @@ def claim(  # noqa: PLR0917 - the parts of one claim
         "surveyed": gates is not None,
         **_given(turns, gates if gates is not None else (OPEN,), by.weights),
     }
-    found = connection.execute(journal.sql(CLAIM), given).all()
-    claims = tuple(
-        each for r in found if r.run_id is not None and (each := _claimed(journal, connection, r)) is not None
-    )
+    if since is None:
+        found = connection.execute(journal.sql(CLAIM), given).all()
+    else:
+        found = connection.execute(journal.sql(CLAIM_BEHIND), {**given, "since": since}).all()
+    read = [_claimed(journal, connection, r) for r in found if r.run_id is not None]
+    claims = tuple(each for each in read if isinstance(each, Claimed))
+    damaged = tuple(each.run_id for each in read if isinstance(each, Unread) and each.is_damaged)
     told = found[0]
-    return Batch(claims, left=told.is_left, is_limited=told.is_limited, stands=told.stands)
+    return Batch(claims, told.is_left, told.is_limited, told.stands, damaged)
+
+
+def oldest(journal: Journal, connection: Connection, queue: str, since: datetime | None) -> datetime:
+    """The due time, at `since` or later, before which nothing waits to be claimed; now, where nothing waits at all."""
+    found: datetime = connection.execute(journal.sql(OLDEST), {"queue": queue, "since": since}).scalar_one()
+    return found
 
 
 def under_token(journal: Journal, connection: Connection, owner: str, token_hash: bytes) -> list[Claimed]:
     """What was claimed under this token and is held still, for whoever has lost the answer."""
     given = {"owner": owner, "token_hash": token_hash}
     found = connection.execute(journal.sql(UNDER_TOKEN), given).all()
-    return [each for r in found if (each := _claimed(journal, connection, r)) is not None]
+    return [each for r in found if isinstance(each := _claimed(journal, connection, r), Claimed)]
 
 
 def _given(turns: Sequence[Turn], gates: Sequence[Gate], weights: Mapping[str, int]) -> dict[str, Any]:
@@ -271,11 +312,11 @@ def _given(turns: Sequence[Turn], gates: Sequence[Gate], weights: Mapping[str, i
     }
 
 
-def _claimed(journal: Journal, connection: Connection, r: Any) -> Claimed | None:
-    """None for a run whose history cannot be read here: its claim is left to its lease, its mates go on."""
+def _claimed(journal: Journal, connection: Connection, r: Any) -> Claimed | Unread:
+    """A run whose history cannot be read here harms none of its mates; its claim is left to its lease."""
     try:
         run = heads.state_of(journal, connection, r)
     except HistoryError as error:
         log.error("run %s cannot be worked on: %s", r.run_id, error)  # noqa: TRY400 - the history is at fault, not the code
-        return None
+        return Unread(r.run_id, isinstance(error, CorruptHistory))
     return Claimed(row_of(r), run, r.definition)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from squidie.errors import CorruptHistory
 from squidie.history.canonical import NULL
-from squidie.history.chain import first_broken
 from squidie.history.codec import decode
 from squidie.history.facts import AttemptCompleted, EventBuffered, EventReceived, PauseResolved, RunStarted
 from squidie.history.run import GOOD
+from squidie.history.soundness import Flaw, Rule, corrupt, flaw_in_chain
 from squidie.journal.arrays import Ints
 
 if TYPE_CHECKING:
@@ -69,17 +69,32 @@ def read(journal: Journal, connection: Connection, run_id: UUID) -> list[Recorde
 
 
 def verified(journal: Journal, connection: Connection, run_id: UUID) -> list[Recorded]:
-    """All facts of a run, after their numbers and hashes were checked.
+    """All facts of a run, after their numbers and hashes were checked: what is decided on is read so.
 
-    Raises `CorruptHistory` naming the first bad seq.
+    Raises `CorruptHistory` naming the first bad seq, and `UnknownFact`.
     """
-    rows = read(journal, connection, run_id)
-    bad = first_broken(run_id, ((row.seq, row.fact.kind, row.at, row.body, row.hash) for row in rows))
-    if bad is not None:
-        raise CorruptHistory(
-            f"the history of run {run_id} is broken at fact {bad}", details={"run_id": str(run_id), "seq": bad}
-        )
+    rows, flaw = readable(journal, connection, run_id)
+    if flaw is not None:
+        raise corrupt(run_id, flaw)
     return rows
+
+
+def readable(journal: Journal, connection: Connection, run_id: UUID) -> tuple[list[Recorded], Flaw | None]:
+    """The facts of a run as far as they can be read, and what is wrong first. Raises `UnknownFact`."""
+    return read_through(run_id, connection.execute(journal.sql(STREAM), {"run_id": run_id}).all())
+
+
+def read_through(run_id: UUID, rows: Sequence[Any]) -> tuple[list[Recorded], Flaw | None]:
+    """The same of rows that were read before."""
+    flaw = flaw_in_chain(run_id, [(row.seq, row.kind, row.at, row.body.encode(), bytes(row.hash)) for row in rows])
+    found: list[Recorded] = []
+    for row in rows:
+        try:
+            found += _recorded([row])
+        except CorruptHistory as error:
+            unread = Flaw(row.seq, Rule.UNDECODABLE, error.message)
+            return found, min(flaw, unread) if flaw is not None else unread
+    return found, flaw
 
 
 def outputs(

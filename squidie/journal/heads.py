@@ -10,6 +10,7 @@ import msgspec
 from squidie.errors import HistoryError, RunNotFound, RunRetired
 from squidie.history.fold import fold
 from squidie.history.run import FOLD, Run
+from squidie.history.soundness import corrupt, flaw_at_end, flaw_in_fold
 from squidie.journal import facts
 from squidie.journal.arrays import Uuids
 
@@ -92,12 +93,20 @@ def missing(journal: Journal, connection: Connection, run_id: UUID) -> RunNotFou
 def state_of(journal: Journal, connection: Connection, row: Any) -> Run:
     """The cached fold of a head's row (`run_id, rev, fold, state`).
 
-    Where it is missing, of another version of the fold, of another revision or unreadable, the facts are folded again.
+    Where it is missing, of another version of the fold, of another revision or unreadable, the facts are folded again,
+    and trusted only when they are whole. Raises `CorruptHistory` and `UnknownFact`.
     """
     cached = _cached(row.state) if row.state is not None and row.fold == FOLD else None
     if cached is not None and cached.revision == row.rev:
         return cached
-    return fold((each.at, each.fact) for each in facts.read(journal, connection, row.run_id))
+    rows = facts.verified(journal, connection, row.run_id)
+    run = fold((each.at, each.fact) for each in rows)
+    hash_ = getattr(row, "head_hash", None)
+    flaw = flaw_at_end(row.rev, None if hash_ is None else bytes(hash_), [each.hash for each in rows])
+    flaw = flaw or flaw_in_fold(run)
+    if flaw is not None:
+        raise corrupt(row.run_id, flaw)
+    return run
 
 
 def _cached(state: str) -> Run | None:

@@ -23,6 +23,7 @@ from squidie.runtime.partition import Partition
 from squidie.runtime.retaining import Retaining
 from squidie.runtime.showing import Showing
 from squidie.runtime.starting import Starting
+from squidie.runtime.verifying import Verifying
 from squidie.runtime.working import Working
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from squidie.workflow.dsl import Workflow
 
 
-class Squidie(Showing, Starting, Working, Operating, Retaining):
+class Squidie(Showing, Starting, Working, Operating, Retaining, Verifying):
     """Durable workflows in one Postgres schema.
 
     `database` is a URL or a SQLAlchemy engine on psycopg 3; `delivery` names an installed adapter (`"celery"`,

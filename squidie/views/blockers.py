@@ -50,7 +50,9 @@ def answer(step: StepView, causes: Causes) -> Answer:
 
 
 def _anomaly(_step: StepView, causes: Causes) -> Answer:
-    return Answer("maintainers", NOTHING, (), {"anomalies": list(causes.anomalies)})
+    again = Action(verb="rebuild", command=f"squidie verify {causes.short_id} --rebuild")
+    actions = () if causes.anomalies else (again,)
+    return Answer("maintainers", NOTHING, actions, {"anomalies": list(causes.anomalies)})
 
 
 def _parked(step: StepView, causes: Causes) -> Answer:

@@ -110,9 +110,9 @@ def _blockers(run: RunSnapshot, causes: Causes) -> tuple[Blocker, ...]:
     found = [_blocker(step, answer(step, causes), run.at) for step in run.steps if step.reason is not None]
     if run.undo is not None:
         found.append(_undoing(run))
-    if not found:
+    if run.anomalies or not found:
         evidence = {"anomalies": list(run.anomalies)}
-        found.append(_made(Reason.ANOMALY, None, run.headline, None, Answer("maintainers", NOTHING, (), evidence)))
+        found.insert(0, _made(Reason.ANOMALY, None, run.headline, None, Answer("maintainers", NOTHING, (), evidence)))
     return tuple(sorted(found, key=lambda each: (RANK[each.code], each.since or run.at)))
 
 

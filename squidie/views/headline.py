@@ -33,12 +33,15 @@ class Glance(NamedTuple):
     started_at: datetime
     ended_at: datetime | None
     now: datetime
+    anomalies: tuple[str, ...] = ()
 
 
 def headline(run: Glance) -> str:
     """The sentence for a run that stands like this."""
     if run.reason is None:
         return _ENDED[run.state](run, span((run.ended_at or run.now) - run.started_at))
+    if run.anomalies:
+        return f"The journal contradicts itself ({run.anomalies[0]}). Nothing is claimed meanwhile."
     if run.reason in _WHOLE:
         return _WHOLE[run.reason](run)
     alike = [step for step in run.steps if step.reason is run.reason]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from squidie.errors import HistoryError
+from squidie.errors import CorruptHistory, HistoryError
 from squidie.history.bodies import OpenKind, Undoing
 from squidie.history.lifecycle import RunStatus, is_terminal
 from squidie.history.run import NodeStatus
@@ -120,6 +120,8 @@ def _told(look: Look, now: datetime) -> tuple[State, str]:
         compensation = Undoing((look.ending.compensation if look.ending else None) or Undoing.NONE)
         return state_of_end(RunStatus(look.head.status), compensation), _end(look.ending)
     if look.run is None or isinstance(look.run, HistoryError):
+        if isinstance(look.run, CorruptHistory) and "seq" in look.run.details:
+            return State.STALLED, f"contradicts itself at fact {look.run.details['seq']}"
         return State.STALLED, "its history cannot be read"
     spots = spots_of(look.run, look.work, now)
     reason = reason_of_run(look.run.undo, (spot.reason for spot in spots))

@@ -16,6 +16,7 @@ from squidie.history.facts import RunStarted
 from squidie.history.fold import fold
 from squidie.history.lifecycle import RunStatus
 from squidie.history.run import NodeStatus
+from squidie.history.soundness import Flaw, flaw_at_end
 from squidie.journal import facts, heads, listing
 from squidie.views.commands import AcceptedCommand, commands_in
 from squidie.views.deadlines import DeadlineView, deadline_of
@@ -103,6 +104,12 @@ class Reading(NamedTuple):
     started: RunStarted
     scene: Scene
     timers: tuple[TimerView, ...]
+    flaw: Flaw | None = None
+
+    @property
+    def anomalies(self) -> tuple[str, ...]:
+        """What is wrong with the run's history: with its chain first, then with what its facts say."""
+        return ((str(self.flaw),) if self.flaw is not None else ()) + self.scene.run.anomalies
 
 
 def inspect_run(journal: Journal, run_id: UUID) -> RunSnapshot:
@@ -121,11 +128,12 @@ def snapshot_of(reading: Reading) -> RunSnapshot:
     head, scene, timers = reading.head, reading.scene, reading.timers
     run, rows, steps = scene.run, scene.rows, steps_of(scene)
     reason = reason_of_run(run.undo, (step.reason for step in steps)) if run.is_open else None
+    reason = Reason.ANOMALY if run.is_open and reading.anomalies else reason
     compensation, undo = compensation_of(rows[-1].fact), _undo(run)
     state = state_of_end(run.status, compensation) if reason is None else reason.state
     _, output, error = ending_of(rows[-1].fact, scene.spec, (row.fact for row in rows)) or (None, None, None)
     drained_at, until = scene.account.timers.get(DRAIN), (head.started_at, head.ended_at, head.now)
-    glance = Glance(state, reason, steps, error, undo, compensation, drained_at, *until)
+    glance = Glance(state, reason, steps, error, undo, compensation, drained_at, *until, reading.anomalies)
     return RunSnapshot(
         **_identity(reading),
         status=run.status,
@@ -142,7 +150,7 @@ def snapshot_of(reading: Reading) -> RunSnapshot:
         steps=steps,
         timers=timers,
         commands=commands_in(rows),
-        anomalies=run.anomalies,
+        anomalies=reading.anomalies,
         at=head.now,
     )
 
@@ -197,7 +205,7 @@ def reading_in(journal: Journal, connection: Connection, run_id: UUID) -> Readin
         raise CorruptHistory(
             "the journal does not hold the definition that the run started with", details={"run_id": str(run_id)}
         )
-    rows = facts.read(journal, connection, run_id)
+    rows, flaw = facts.readable(journal, connection, run_id)
     if not rows or not isinstance(rows[0].fact, RunStarted):
         raise CorruptHistory(
             f"the history of run {run_id} does not begin with its start", details={"run_id": str(run_id), "seq": 1}
@@ -219,4 +227,4 @@ def reading_in(journal: Journal, connection: Connection, run_id: UUID) -> Readin
         usual,
         forgotten_in(open_rows),
     )
-    return Reading(head, rows[0].fact, scene, timers)
+    return Reading(head, rows[0].fact, scene, timers, flaw or flaw_at_end(head.rev, None, [row.hash for row in rows]))
