@@ -44,8 +44,10 @@ class Ringer:
     """One thread that rings; made at the first ring, and again after a fork. Its callers meet no error and no delay.
 
     `rung` and `failed` count bells since the process began. `ok_at` is the `time.monotonic()` of the last success, None
-    before the first.
+    before the first. `told`, where it is set, hears of each: the queues, and whether their bells were rung.
     """
+
+    told: Callable[..., None] | None = None
 
     def __init__(self, dial: Callable[[], Line], *, window: float = 0.005, retry_after: float = 1.0) -> None:
         self._dial, self._window, self._retry_after = dial, window, retry_after
@@ -152,6 +154,7 @@ class Ringer:
             self.ok_at = monotonic()
             self._quiet_until.update(dict.fromkeys(queues, self.ok_at + self._window))
             self._changed.notify_all()
+        self._tell(queues, rung=True)
         if not self.reachable:
             self.reachable = True
             log.info("bells ring again")
@@ -164,6 +167,7 @@ class Ringer:
             if not self._closing:
                 self._waiting |= queues
             self._changed.notify_all()
+        self._tell(queues, rung=False)
         level = logging.WARNING if self.reachable else logging.DEBUG
         self.reachable = False
         log.log(
@@ -172,6 +176,13 @@ class Ringer:
             type(error).__name__,
             _first_line(error),
         )
+
+    def _tell(self, queues: frozenset[str], *, rung: bool) -> None:
+        if self.told is not None:
+            try:
+                self.told(queues, rung=rung)
+            except Exception as error:  # noqa: BLE001 - a bell waits for nobody who listens
+                log.debug("nobody could be told of bells: %s", type(error).__name__)
 
     def _hang_up(self) -> None:
         line, self._line = self._line, None

@@ -103,6 +103,7 @@ class CeleryDelivery:
     def attach(self, squidie: Any) -> None:
         """Learn the default queue's name and this thread's app; refuse queues that are keys of Redis' transport."""
         self._default = squidie.default_queue
+        self._ringer.told = squidie.tell_of_bells
         self._host_app = host_app()
         names = QueueNames(self._default, self._default, self._mapping)
         names.refuse_reserved({*squidie.used_queues(), *self._mapping})

@@ -70,6 +70,7 @@ class NotifyDelivery:
     def attach(self, squidie: Any) -> None:
         """Learn where the journal is."""
         self._squidie = squidie
+        self._ringer.told = squidie.tell_of_bells
 
     def listener(self) -> NotifyListener:
         """An ear for these bells; it serves one process."""

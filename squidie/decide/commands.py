@@ -74,6 +74,7 @@ class Start(msgspec.Struct, frozen=True):
     attributes: Mapping[str, Any] | None = None
     replay_of: UUID | None = None
     fork: Fork | None = None
+    trace: str | None = None
 
 
 class Fork(msgspec.Struct, frozen=True):

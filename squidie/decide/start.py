@@ -65,6 +65,7 @@ def _started(command: Start, steps: tuple[str, ...], now: datetime, due_at: date
         forked_from=fork.origin if fork is not None else None,
         carried=fork.carried if fork is not None else (),
         moved=fork.moved if fork is not None else NOTHING_MOVED,
+        trace=command.trace,
     )
     keys = _keys(spec, started, steps, now)
     opens = openings(spec, steps, queue=command.queue, priority=command.priority, due_at=due_at, keys=keys)

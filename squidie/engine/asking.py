@@ -12,6 +12,7 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from squidie.engine import ids
@@ -43,11 +44,19 @@ def start(
 ) -> list[Verdict]:
     """Start these runs, in the host's transaction where it gives one."""
     host = host_of(parts.journal, session, connection)
+    commands = [traced(parts, command) for command in commands]
     verdicts = persist(lambda: begin(parts, commands, host=host, session=session, strict=strict), host)
     for command, verdict in zip(commands, verdicts, strict=True):
         if not verdict.created and verdict.error is None:
             audit.info("repeated: %s of run %s by %s", command.by.verb, command.run_id, command.by.actor)
+            parts.telling.repeated()
     return verdicts
+
+
+def traced(parts: Parts, command: Start) -> Start:
+    """The command, in the trace of whoever gives it, unless it names another."""
+    trace = parts.telling.traceparent() if command.trace is None else None
+    return command if trace is None else msgspec.structs.replace(command, trace=trace)
 
 
 def ask(
@@ -105,13 +114,17 @@ def _lost(parts: Parts, command: Asked) -> Verdict | None:
 
 
 @contextmanager
-def audited(verb: str, run_id: object, actor: Any) -> Iterator[None]:
-    """A refusal reaches the audit's log: who asked, and why not, and no value that was given."""
-    try:
-        yield
-    except Refused as error:
-        audit.info("refused: %s of %s by %s: %s", verb, _named(run_id), actor, error.code)
-        raise
+def audited(parts: Parts, verb: str, run_id: object, actor: Any, *, is_whole: bool = True) -> Iterator[None]:
+    """A verb is being answered. A refusal reaches the audit's log: who asked, and why not, and no value that was given.
+
+    Whoever listens is told of either; where it is only the beginning (not `is_whole`), of a refusal.
+    """
+    with parts.telling.command(verb, is_whole=is_whole):
+        try:
+            yield
+        except Refused as error:
+            audit.info("refused: %s of %s by %s: %s", verb, _named(run_id), actor, error.code)
+            raise
 
 
 def _named(run_id: object) -> str:

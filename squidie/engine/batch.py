@@ -57,6 +57,7 @@ class Verdict:
     opened: list[OpenAttempt] = field(default_factory=list)
     created: bool = True
     freed: tuple[str, ...] = ()
+    hashes: list[bytes] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -125,7 +126,7 @@ class Batch:
             return Verdict(command, error=error, run=head.run, definition=head.run.definition)
         verdict = Verdict(command, facts, run=run, definition=run.definition)
         if facts:
-            self._record(head, at, facts, bodies)
+            verdict.hashes = self._record(head, at, facts, bodies)
             self._letters(command.run_id, run, at, facts)
             self._follow(command.run_id, spec, facts, verdict)
             head.run = run
@@ -158,13 +159,16 @@ class Batch:
             verdict.opened = [row for row in verdict.opened if row.key in rows_now]
         return self.changes
 
-    def _record(self, head: Head, at: datetime, facts: tuple[Fact, ...], bodies: list[bytes]) -> None:
+    def _record(self, head: Head, at: datetime, facts: tuple[Fact, ...], bodies: list[bytes]) -> list[bytes]:
+        hashes = []
         self._touched.setdefault(head.run_id, head.rev)
         for fact, body in zip(facts, bodies, strict=True):
             self._brought.setdefault(head.run_id, {}).update(brought(fact))
             head.rev += 1
             head.hash = link(head.hash, head.run_id, head.rev, fact.kind, at, body)
             self.changes.add_fact(head.run_id, head.rev, fact.kind, at, body, head.hash)
+            hashes.append(head.hash)
+        return hashes
 
     def _follow(self, run_id: UUID, spec: Spec, facts: tuple[Fact, ...], verdict: Verdict) -> None:
         """The rows as the facts leave them."""

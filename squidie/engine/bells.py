@@ -9,7 +9,7 @@ import heapq
 import math
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, event
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from squidie.delivery import Delivery
+
+T = TypeVar("T")
 
 FARTHEST = 120.0
 """Seconds ahead that a process rings by its own timer; what is due later is found by the sweeps."""
@@ -75,8 +77,15 @@ class Bells:
         waiting = self._hosts.get(host)
         if waiting is None:
             waiting = self._hosts[host] = set()
-            _listen(host, waiting, self._soon if isinstance(host, Connection) else self.ring)
+            listen(host, waiting, self._committed(self._soon if isinstance(host, Connection) else self.ring))
         waiting.update(queues)
+
+    def _committed(self, ring: Callable[[Collection[str]], None]) -> Callable[[Collection[str]], None]:
+        def committed(queues: Collection[str]) -> None:
+            failpoints.hit("host.committed")
+            ring(queues)
+
+        return committed
 
     def _soon(self, queues: Collection[str]) -> None:
         for seconds in AFTER_HOST_COMMIT:
@@ -101,15 +110,14 @@ class Bells:
             self.ring((at[1],))
 
 
-def _listen(host: Any, waiting: set[str], ring: Callable[[Collection[str]], None]) -> None:
-    """Ring for what waits at the host's commits, forget it at its rollbacks; the end of a savepoint is neither."""
+def listen(host: Any, waiting: set[T] | dict[T, None], then: Callable[[Collection[T]], None]) -> None:
+    """At the host's commits hand over what waits, forget it at its rollbacks; the end of a savepoint is neither."""
 
     def committed(session: Any) -> None:
         if waiting and not session.in_nested_transaction():
             wanted = tuple(waiting)
             waiting.clear()
-            failpoints.hit("host.committed")
-            ring(wanted)
+            then(wanted)
 
     def rolled_back(session: Any) -> None:
         if not session.in_nested_transaction():

@@ -76,6 +76,7 @@ def claim(parts: Parts, queue: str, most: int, *, thorough: bool = True) -> tupl
             return claim(parts, queue, most, thorough=thorough)
     parts.renewer.hold([each.holding for each in work])
     parts.tally.note(Met.TAKEOVER, sum(1 for each in work if each.holding.row.lost))
+    parts.telling.taken(work)
     return work, taken.left
 
 
@@ -135,4 +136,5 @@ def handed_over(parts: Parts, verdicts: list[Verdict], asked_at: float) -> list[
         if held and verdict.run is not None:
             work += [Work(Holding(row, seen_at=asked_at), verdict.run, verdict.definition) for row in held]
     parts.renewer.hold([each.holding for each in work])
+    parts.telling.taken(work)
     return work

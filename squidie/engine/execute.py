@@ -16,6 +16,7 @@ from squidie.engine import outcomes
 from squidie.engine.claim import still_ours
 from squidie.engine.inputs import Roots, check_limits, context
 from squidie.engine.interrupting import Guard, may_end_process
+from squidie.engine.logs import inside
 from squidie.errors import Unavailable
 from squidie.history.canonical import NULL, canonical
 from squidie.history.facts import FailureCode, ReleaseReason
@@ -60,14 +61,15 @@ def execute(
     None if nothing does. In a `transaction` the step gets its session.
     """
     row, node = holding.row, spec.work[holding.row.step]
-    if row.action == LOG_ACTION:
-        return _log(holding, run, node)
-    action = parts.registry.action(row.action)
-    if action is None:
-        return outcomes.unserved(row, run, f"this worker has no {row.action}")
-    attempt = _Attempt(parts, holding, run, node, action)
-    call = _prepared(attempt, spec, transaction)
-    return _run(attempt, _guarded(attempt, call, abandon)) if callable(call) else call
+    with inside(parts.masking, row, run):
+        if row.action == LOG_ACTION:
+            return _log(holding, run, node)
+        action = parts.registry.action(row.action)
+        if action is None:
+            return outcomes.unserved(row, run, f"this worker has no {row.action}")
+        attempt = _Attempt(parts, holding, run, node, action)
+        call = _prepared(attempt, spec, transaction)
+        return _run(attempt, _guarded(attempt, call, abandon)) if callable(call) else call
 
 
 def _prepared(
@@ -172,12 +174,13 @@ def _is_stop(parts: Parts, error: BaseException) -> bool:
 
 
 def _run(attempt: _Attempt, call: Callable[[], Any]) -> Settling | None:
-    parts, holding, _, node, action = attempt
+    parts, holding, run, node, action = attempt
     row = holding.row
     failpoints.hit("step.before")
-    begun = time.perf_counter()
+    begun_at, begun = time.time_ns(), time.perf_counter()
     try:
-        result = call()
+        with parts.telling.during(row, run):
+            result = call()
     except StepInterrupted as error:
         return outcomes.interrupted(parts, holding, node, error)
     except BaseException as error:  # a step may raise anything; it becomes a fact
@@ -187,7 +190,9 @@ def _run(attempt: _Attempt, call: Callable[[], Any]) -> Settling | None:
             raise
         return outcomes.raised(parts, holding, node, error)
     finally:
-        parts.pace.saw(row.action, time.perf_counter() - begun)
+        took = time.perf_counter() - begun
+        parts.pace.saw(row.action, took)
+        parts.telling.ran(row, (begun_at, begun_at + int(took * 1e9)))
         failpoints.hit("step.after")
     try:
         output = canonical(action.encode(result), root="output", limit=parts.settings.max_body)

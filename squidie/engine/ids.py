@@ -52,6 +52,16 @@ def request_id() -> str:
     return secrets.token_hex(8)
 
 
+def trace_id() -> str:
+    """Names a trace of what this process does: those of runs are derived, not drawn."""
+    return secrets.token_hex(16)
+
+
+def span_id() -> str:
+    """Names a span in it."""
+    return secrets.token_hex(8)
+
+
 def token_hash() -> bytes:
     """The SHA-256 of a fresh 256-bit token.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from squidie.decide.retry import RETRY_LATER
+from squidie.engine.reported import trace_of
 from squidie.errors import CorruptHistory
 from squidie.history.bodies import ErrorRecord
 from squidie.history.canonical import NULL, plain
@@ -210,6 +211,7 @@ def context(holding: Holding, run: Run, node: Node, roots: Roots | None, session
         outputs={} if roots is None else roots.outputs(),
         error=None if roots is None else roots.get("error"),
         schedule=plain(run.schedule),
+        trace={"traceparent": trace_of(*row.key, run).traceparent},
         deadline=_deadline(holding, node_run, node),
         timeout=node.timeout,
         session=session,

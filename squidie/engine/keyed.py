@@ -42,6 +42,7 @@ class Keyed:
             return Verdict(command, error=KeyReused(who[2], command.run_id))
         receipts.seen(self._parts.journal, self._connection, who)
         audit.info("repeated: %s of run %s by %s", by.verb, command.run_id, by.actor)
+        self._parts.telling.repeated()
         return Verdict(command, created=False)
 
     def keep(self, verdicts: Sequence[Verdict]) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from squidie.engine.telling import Telling
     from squidie.history.attempts import OpenAttempt
     from squidie.journal.store import Journal
     from squidie.settings import Settings
@@ -112,8 +113,9 @@ class Renewer:
     It starts with the first claim and sleeps while there is none.
     """
 
-    def __init__(self, journal: Journal, settings: Settings) -> None:
+    def __init__(self, journal: Journal, settings: Settings, telling: Telling) -> None:
         self._journal = journal
+        self._telling = telling
         self._settings = settings
         self._held: dict[UUID, Holding] = {}
         self._hands: set[Hand] = set()
@@ -194,7 +196,8 @@ class Renewer:
         rows = [holding.row for holding in held.values()]
         try:
             with self._journal.renewing(max(SHORTEST, self._settings.lease / 6)) as connection:
-                alive = attempts.renew(self._journal, connection, rows, self._settings.lease)
+                renewed = attempts.renew(self._journal, connection, rows, self._settings.lease)
+                alive = set(renewed)
                 if len(alive) < len(rows):
                     alive |= attempts.still_held(self._journal, connection, rows)
                 gone = [holding for claim, holding in held.items() if claim not in alive]
@@ -207,6 +210,8 @@ class Renewer:
             return
         self._renewed_at = time.monotonic()
         self.drop(gone)
+        revived = {claim for claim, was_over in renewed.items() if was_over}
+        self._telling.renewed([held[claim].row for claim in renewed], revived)
 
     def _tell(self, holding: Holding, head: heads.Head | None) -> None:
         holding.signals.lost = True

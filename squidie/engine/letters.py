@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from squidie.decide.commands import Discard
-from squidie.engine.asking import ask, persist
+from squidie.engine.asking import ask, persist, traced
 from squidie.engine.permission import looking
 from squidie.engine.replaying import fork_of, source_of
 from squidie.engine.start import begin
@@ -61,7 +61,7 @@ def requeue(parts: Parts, command: Requeue, who: Who, allowed: Any, host: Connec
     """A new run that goes on at the step; in the same commit its letter is closed."""
     source = source_of(parts, command.run_id, host)
     asked = msgspec.structs.replace(who, comment=command.reason)
-    start = fork_of(parts, source, asked, from_step=command.step, allowed=allowed, verb="requeue")
+    start = traced(parts, fork_of(parts, source, asked, from_step=command.step, allowed=allowed, verb="requeue"))
 
     def once() -> Verdict:
         with parts.journal.transaction(host) as connection:

@@ -183,7 +183,7 @@ def _must_be_known(parts: Parts, connection: Connection, queue: str) -> None:
 
 
 def _changed(parts: Parts, subject: Subject, name: str, by: Receipt, change: Callable[..., Any]) -> Any:
-    with audited(f"{by.verb}_{subject}", None, by.actor):
+    with audited(parts, f"{by.verb}_{subject}", None, by.actor):
         return persist(lambda: _once(parts, subject, name, by, change), None)
 
 

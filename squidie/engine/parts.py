@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from squidie.decide.commands import Limits
+from squidie.engine import logs
 from squidie.engine.bells import Bells
 from squidie.engine.fairness import Rounds
 from squidie.engine.lease import Renewer
 from squidie.engine.limited import Limited
 from squidie.engine.pace import Pace
 from squidie.engine.tally import Tally
+from squidie.engine.telling import Telling
 from squidie.engine.timers import Timers
 from squidie.engine.watermark import Watermarks
 from squidie.history.masking import Masking
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from squidie.delivery import Delivery
     from squidie.journal.store import Journal
     from squidie.settings import Settings
+    from squidie.telemetry import Handlers
     from squidie.workflow.registry import Registry
     from squidie.workflow.spec import Spec, Trigger
 
@@ -33,7 +36,14 @@ class Parts:
     """One process's journal, settings, declared workflows, bells and leases."""
 
     def __init__(
-        self, journal: Journal, settings: Settings, registry: Registry, delivery: Delivery, default_queue: str
+        self,
+        journal: Journal,
+        settings: Settings,
+        registry: Registry,
+        delivery: Delivery,
+        default_queue: str,
+        *,
+        handlers: Handlers,
     ) -> None:
         self.journal = journal
         self.settings = settings
@@ -41,8 +51,10 @@ class Parts:
         self.served = registry.served
         self.delivery = delivery
         self.default_queue = default_queue
+        self.handlers = handlers
         self.schedules_synced = False
         self.masking = Masking(settings.secrets, values=settings.secret_values, paths=settings.masked_paths)
+        logs.install(self.masking)
         self.limits = Limits(settings.max_claims, settings.drain, settings.early_events)
         self.crons = {name: crons for name in registry.workflows if (crons := _crons(registry.spec(name)))}
         self.definitions = Definitions(journal, registry)
@@ -51,18 +63,20 @@ class Parts:
 
     def renew(self) -> None:
         """Everything with a thread or a lock, made anew: at the start, and in a forked child."""
+        self.telling = Telling(self.handlers, self.journal)
         self.bells = Bells(self.delivery)
         self.tally = Tally()
         self.pace = Pace(self.settings)
         self.rounds = Rounds(self.settings.weights)
         self.limited = Limited()
         self.watermarks = Watermarks(self.settings.sweep)
-        self.renewer = Renewer(self.journal, self.settings)
+        self.renewer = Renewer(self.journal, self.settings, self.telling)
 
     def close(self) -> None:
         """End the threads and let go of connections."""
         self.bells.close()
         self.renewer.close()
+        self.telling.close()
         self.journal.close()
 
     def after_fork(self) -> None:

@@ -18,6 +18,7 @@ from squidie.errors import InvalidArgument, InvalidTrigger, UnstorableValue, Wor
 from squidie.history.canonical import canonical
 from squidie.history.chain import EPOCH
 from squidie.history.facts import Receipt
+from squidie.telemetry import parsed
 from squidie.workflow.durations import seconds
 from squidie.workflow.issues import QUEUE, QUEUE_RULE
 from squidie.workflow.payload import admit, is_clock
@@ -48,6 +49,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     actor: Any = None
     metadata: Any = None
     source: Any = None
+    traceparent: Any = None
 
 
 class Who(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,7 @@ def start_of(parts: Parts, workflow: Any, payload: Any, request: Request, *, now
         at=_at(request, now),
         key=key_of(request.key),
         attributes=_attributes(request.attributes),
+        trace=traceparent_of(request.traceparent),
     )
 
 
@@ -210,6 +213,13 @@ def partition_of(partition: Any) -> str | None:
     if partition is not None and (not isinstance(partition, str) or not QUEUE.match(partition)):
         raise InvalidArgument("partition", QUEUE_RULE)
     return partition
+
+
+def traceparent_of(given: Any) -> str | None:
+    """The place in a trace that a start names, or `InvalidArgument`."""
+    if given is not None and (not isinstance(given, str) or len(given) > _MOST_KEY or parsed(given) is None):
+        raise InvalidArgument("traceparent", "is no W3C traceparent", hint="leave it out where the header is none")
+    return given
 
 
 def priority_of(priority: Any) -> int:

@@ -124,7 +124,7 @@ def apply(
     if most is not None and not (isinstance(most, int) and not isinstance(most, bool) and most > 0):
         raise InvalidArgument("most", "is a whole number above zero")
     actor, reason = who
-    with audited("apply_retention", None, actor):
+    with audited(parts, "apply_retention", None, actor):
         plan = plan_of(token)
         by = request("apply", {"plan": plan.id}, actor, reason, None, masking=parts.masking)
         with parts.journal.reading() as connection:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from squidie.decide.commands import Start
 from squidie.engine import ids
-from squidie.engine.requests import Request, partition_of, queue_name, receipt
+from squidie.engine.requests import Request, partition_of, queue_name, receipt, traceparent_of
 from squidie.engine.steering import digest_of
 from squidie.errors import InvalidArgument, InvalidSpec
 from squidie.history.canonical import canonical
@@ -58,6 +58,7 @@ def send_of(parts: Parts, task: Any, args: Any, kwargs: Any, request: Request) -
         queue=parts.default_queue if request.queue is None else queue_name(request.queue),
         by=by,
         partition=partition,
+        trace=traceparent_of(request.traceparent),
     )
 
 

@@ -14,7 +14,15 @@ from squidie.decide.commands import Complete, Fail
 from squidie.engine import ids
 from squidie.engine.tally import Met
 from squidie.engine.transact import transact
-from squidie.errors import ConflictingOutcome, Fenced, JournalBusy, JournalUnavailable, RunEnded, StaleClaim
+from squidie.errors import (
+    ConflictingOutcome,
+    Fenced,
+    JournalBusy,
+    JournalUnavailable,
+    RunEnded,
+    SquidieError,
+    StaleClaim,
+)
 from squidie.history.facts import AttemptCompleted, AttemptDeadLettered, AttemptFailed
 from squidie.journal import claims, facts
 
@@ -44,7 +52,11 @@ def settle(
     """
     verdicts: list[Verdict] = []
     for share in _shares(commands):
-        verdicts += _persistently(parts, share, handover, give_up)
+        with parts.telling.span("settle") as span:
+            done = _persistently(parts, share, handover, give_up)
+            if span is not None:
+                span.measures["settled"] = sum(verdict.error is None for verdict in done)
+        verdicts += done
     return verdicts
 
 
@@ -122,6 +134,7 @@ def _explained(parts: Parts, verdict: Verdict) -> Verdict:
             ended = facts.by_claim(parts.journal, connection, command.run_id, command.claim_id)
             if not facts.names_claim(parts.journal, connection, command.run_id, command.claim_id):
                 parts.tally.note(Met.ERASED)  # by a crash of the database, whose claims need not be on disk
+                parts.telling.not_taken("claim.erased", command, verdict.error.code)
         if ended is not None and _is_same(command, ended):
             verdict.error = None
         elif isinstance(ended, AttemptCompleted | AttemptFailed | AttemptDeadLettered):
@@ -130,9 +143,11 @@ def _explained(parts: Parts, verdict: Verdict) -> Verdict:
             )
     if isinstance(verdict.error, Fenced):
         parts.tally.note(Met.REFUSAL)
+        parts.telling.not_taken("claim.refused", command, verdict.error.code)
         log.warning("an outcome was not taken (%s): %s %s", verdict.error.code, verdict.error, verdict.error.details)
     elif verdict.error is not None:
-        log.error("an outcome could not be recorded: %s", verdict.error, exc_info=verdict.error)
+        is_known = isinstance(verdict.error, SquidieError)  # it says by itself what is wrong
+        log.error("an outcome could not be recorded: %s", verdict.error, exc_info=None if is_known else verdict.error)
     return verdict
 
 

@@ -73,6 +73,7 @@ def begin(
         refused = next((answer.error for answer in answers if answer.error is not None), None)
         if strict and refused is not None:
             raise refused
+        parts.telling.facts(connection, list(verdicts.values()), session)
     if host is None:
         for command in commands:
             parts.definitions.kept(command.definition)
@@ -85,11 +86,13 @@ def begin(
 def _add(parts: Parts, rows: Starts, command: Start, now: datetime) -> Verdict:
     made = start(command, now, parts.limits)
     digest = b""
+    hashes = []
     opened: dict[AttemptKey, OpenAttempt] = {}
     for seq, fact in enumerate(made, 1):
         body = encode(fact)
         digest = link(digest, command.run_id, seq, fact.kind, now, body)
         rows.add_fact(command.run_id, seq, fact.kind, now, body, digest)
+        hashes.append(digest)
         follow(opened, command.run_id, fact)
         new = (open_row(command.run_id, command.spec, each, command.partition) for each in fact.opens)
         opened |= {row.key: row for row in new}
@@ -106,7 +109,8 @@ def _add(parts: Parts, rows: Starts, command: Start, now: datetime) -> Verdict:
     )
     for row in opened.values():
         rows.add_opened(row)
-    return Verdict(command, made, run=run, definition=command.definition, opened=list(opened.values()))
+    opens = list(opened.values())
+    return Verdict(command, made, run=run, definition=command.definition, opened=opens, hashes=hashes)
 
 
 def _head(command: Start) -> tuple[Any, ...]:

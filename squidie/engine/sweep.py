@@ -60,6 +60,14 @@ def sweep(parts: Parts, queues: Sequence[str], *, spare: bool = False) -> SweepR
     Where there is nothing to do it costs two statements: a glance, and the look for cron windows.
     """
     report = SweepReport()
+    with parts.telling.span("sweep") as span:
+        _look(parts, queues, report, spare=spare)
+        if span is not None:
+            span.measures |= {"expired": report.expired, "timers": report.timers}
+    return report
+
+
+def _look(parts: Parts, queues: Sequence[str], report: SweepReport, *, spare: bool) -> None:
     with parts.journal.reading() as connection:
         seen = glance(parts.journal, connection, queues)
     if seen.expired and not spare:
@@ -72,7 +80,6 @@ def sweep(parts: Parts, queues: Sequence[str], *, spare: bool = False) -> SweepR
         with parts.journal.reading() as connection:
             report.rung = tuple(attempts.due_queues(parts.journal, connection, queues))
     parts.bells.ring(report.rung)
-    return report
 
 
 def _end_expired(parts: Parts, report: SweepReport) -> None:

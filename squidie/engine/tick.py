@@ -54,6 +54,11 @@ def tick(parts: Parts) -> float:
         return LONGEST
     if parts.crons and not parts.schedules_synced:
         sync(parts)
+    with parts.telling.span("tick"):
+        return _open_all(parts)
+
+
+def _open_all(parts: Parts) -> float:
     passed: set[str] = set()
     while (seconds := _look(parts)) <= 0:
         if not _open_one(parts, passed):

@@ -92,6 +92,7 @@ class Together:
 
     def _on(self, connection: Connection, role: str, takeover: Takeover | None) -> Outcome:
         step = StepTransaction(connection)
+        afterwards = self._parts.journal.ours(connection)
         committed = False
         try:
             try:
@@ -111,7 +112,7 @@ class Together:
             if verdict is None or verdict.error is not None:
                 return self._refused(verdict)
             committed = True
-            return self._commit(step, verdict)
+            return self._commit(step, verdict, afterwards)
         finally:
             if not committed:
                 step.undo()
@@ -140,9 +141,10 @@ class Together:
         if verdict is None or (verdict.error is not None and outcomes.collided(verdict.error)):
             return outcomes.again(self._row)
         log.warning("an outcome was not taken, and its rows are rolled back: %s", verdict.error)
+        self._parts.telling.not_taken("claim.refused", verdict.command, getattr(verdict.error, "code", ""))
         return verdict
 
-    def _commit(self, step: StepTransaction, verdict: Verdict) -> Outcome:
+    def _commit(self, step: StepTransaction, verdict: Verdict, afterwards: list[Callable[[], None]]) -> Outcome:
         try:
             failpoints.hit("settle.before_commit")
             step.commit()
@@ -150,11 +152,13 @@ class Together:
         except DBAPIError as error:
             step.undo()
             if _is_lost(error):
-                return self._resolved(verdict)
+                return self._resolved(verdict, afterwards)
             if outcomes.collided(error):
                 return outcomes.again(self._row)
             return outcomes.raised(self._parts, self._holding, self._spec.work[self._row.step], error)
         self._ring(verdict)
+        for call in afterwards:
+            call()
         return verdict
 
     def _ring(self, verdict: Verdict) -> None:
@@ -163,7 +167,7 @@ class Together:
         due = {row.queue for row in verdict.opened if row.lease is None and (now is None or row.due_at <= now)}
         self._parts.bells.ring(due | set(verdict.freed))
 
-    def _resolved(self, verdict: Verdict) -> Outcome:
+    def _resolved(self, verdict: Verdict, afterwards: list[Callable[[], None]]) -> Outcome:
         """Whether the commit came about, once whoever may still be at it has let go of the run; None if nobody says."""
         pause = FIRST_PAUSE
         while True:
@@ -176,7 +180,11 @@ class Together:
                 time.sleep(ids.jittered(pause))
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
-            return verdict if taken else outcomes.again(self._row)
+            if not taken:
+                return outcomes.again(self._row)
+            for call in afterwards:
+                call()
+            return verdict
 
     def _was_taken(self) -> bool:
         journal, run_id = self._parts.journal, self._row.run_id

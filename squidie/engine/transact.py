@@ -77,7 +77,7 @@ def transact(
     says that these are outcomes, at which tests may let us fail.
     """
     try:
-        verdicts, now = _together(parts, commands, host, handover, settles=settles)
+        verdicts, now = _together(parts, commands, host, handover, session, settles=settles)
     except (FenceBroken, DBAPIError) as error:
         if len(commands) == 1:
             return [Verdict(commands[0], error=_own_fault(commands[0], error))]
@@ -104,7 +104,13 @@ def _own_fault(command: OnRun, error: FenceBroken | DBAPIError) -> Exception:
 
 
 def _together(
-    parts: Parts, commands: Sequence[OnRun], host: Connection | None, handover: Handover | None, *, settles: bool
+    parts: Parts,
+    commands: Sequence[OnRun],
+    host: Connection | None,
+    handover: Handover | None,
+    session: Any,
+    *,
+    settles: bool,
 ) -> tuple[list[Verdict], datetime]:
     with parts.journal.transaction(host) as connection:
         found = _lock_heads(parts, connection, commands, host)
@@ -131,6 +137,7 @@ def _together(
         dead.add(parts.journal, connection, batch.letters)
         keyed.keep(verdicts)
         _tell_missing_from_busy(parts, connection, verdicts)
+        parts.telling.facts(connection, verdicts, session)
         if settles and host is None:
             failpoints.hit("settle.before_commit")
     if settles and host is None:

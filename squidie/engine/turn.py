@@ -64,6 +64,13 @@ class Turn:
 
     def take(self) -> TurnReport:
         """Until nothing is left, the share is used, or the worker drains."""
+        with self._parts.telling.span("turn") as span:
+            self._go()
+            if span is not None:
+                span.measures |= {"claimed": self.report.claimed, "settled": self.report.settled}
+        return self.report
+
+    def _go(self) -> None:
         while self._goes_on() or not self._passed_on():
             self._parts.timers.look_now_and_then()
             work, queue, left = self._claim()
@@ -77,7 +84,6 @@ class Turn:
                 work = self.work_off(work, queue)
         else:
             self.report.left = True
-        return self.report
 
     def work_off(self, work: list[Work], queue: str, *, hand_over: bool = True) -> list[Work]:
         """Run what is claimed and settle it; the successors that this turn takes over are given back, claimed.

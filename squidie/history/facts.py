@@ -110,7 +110,10 @@ __all__ = [
 
 
 class RunStarted(Recorded, frozen=True, kw_only=True):
-    """A run exists: its workflow, the definition it keeps, what it was given, and its first work."""
+    """A run exists: its workflow, the definition it keeps, what it was given, and its first work.
+
+    `trace` is the `traceparent` of whoever started it, where that stood in a trace.
+    """
 
     workflow: str
     definition: str
@@ -128,6 +131,7 @@ class RunStarted(Recorded, frozen=True, kw_only=True):
     forked_from: Origin | None = None
     carried: tuple[Carried, ...] = ()
     moved: Moved = NOTHING_MOVED
+    trace: str | None = None
 
 
 class RunCompleted(Recorded, frozen=True, kw_only=True):

@@ -79,6 +79,7 @@ def _start(run: Run, fact: RunStarted) -> None:
     run.workflow, run.definition, run.trigger = fact.workflow, fact.definition, fact.trigger
     run.queue, run.priority, run.partition = fact.queue, fact.priority, fact.partition
     run.starter = fact.by.actor if fact.by is not None else None
+    run.trace, run.started_at = fact.trace, run.at
     if len(fact.payload) <= INLINE_SUM:
         run.payload = fact.payload
     if fact.schedule is not None:

@@ -19,7 +19,7 @@ from squidie.history.lifecycle import RunStatus, is_terminal
 from squidie.workflow.options import Escalation, PayloadField
 from squidie.workflow.vocabulary import MANUAL, Lapse, NodeKind
 
-FOLD = 2
+FOLD = 3
 """The version of this fold: a cached state of another version is rebuilt from facts."""
 
 INLINE_EACH = 8 * 1024
@@ -174,6 +174,8 @@ class Run(msgspec.Struct, array_like=True, kw_only=True):
     starter: Any = None
     schedule: msgspec.Raw = NULL
     payload: msgspec.Raw = NULL
+    trace: str | None = None
+    started_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:

@@ -33,11 +33,12 @@ _ON_KEYS = "a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt"
 
 RENEW = f"""
 with mine as (
-    select a.run_id, a.kind, a.step, a.attempt from {{s}}.attempts a join {_KEYS} on {_ON_KEYS}
-    where a.claim_id = any(:claims) for update of a skip locked
+    select a.run_id, a.kind, a.step, a.attempt, a.lease_until <= {{s}}.clock() as was_over
+    from {{s}}.attempts a join {_KEYS} on {_ON_KEYS} where a.claim_id = any(:claims) for update of a skip locked
 )
 update {{s}}.attempts a set lease_until = greatest(a.lease_until, {{s}}.clock() + :lease) from mine m
-where a.run_id = m.run_id and a.kind = m.kind and a.step = m.step and a.attempt = m.attempt returning a.claim_id
+where a.run_id = m.run_id and a.kind = m.kind and a.step = m.step and a.attempt = m.attempt
+returning a.claim_id, m.was_over
 """
 """Move the end of leases, for claims that their rows still carry; a lease that had ended lives again.
 
@@ -106,13 +107,13 @@ where exists (select from {s}.attempts a
 """Which of these queues, but for paused ones, have work due that nobody has taken."""
 
 
-def renew(journal: Journal, connection: Connection, rows: Collection[OpenAttempt], lease: float) -> set[UUID]:
-    """Renew what these rows are held by; the claims that were found are given back.
+def renew(journal: Journal, connection: Connection, rows: Collection[OpenAttempt], lease: float) -> dict[UUID, bool]:
+    """Renew what these rows are held by; the claims that were found are given back, and whether their lease was over.
 
     The others were passed over or are gone.
     """
     given = {**_keys(row.key for row in rows), "claims": _claims(rows), "lease": timedelta(seconds=lease)}
-    return set(connection.execute(journal.sql(RENEW), given).scalars())
+    return {row.claim_id: row.was_over for row in connection.execute(journal.sql(RENEW), given)}
 
 
 def still_held(journal: Journal, connection: Connection, rows: Collection[OpenAttempt]) -> set[UUID]:

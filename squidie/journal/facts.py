@@ -11,7 +11,7 @@ from squidie.history.codec import decode
 from squidie.history.facts import AttemptCompleted, EventBuffered, EventReceived, PauseResolved, RunStarted
 from squidie.history.run import GOOD
 from squidie.history.soundness import Flaw, Rule, corrupt, flaw_in_chain
-from squidie.journal.arrays import Ints
+from squidie.journal.arrays import Ints, Uuids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,6 +50,11 @@ where run_id = :run_id and body->'by'->>'verb' = :verb
 order by seq limit 1
 """
 """The fact that a command caused, found by its request or its key."""
+
+THERE = """
+select f.hash from {s}.facts f join unnest(:runs, :seqs) as w(run_id, seq) on f.run_id = w.run_id and f.seq = w.seq
+"""
+"""The facts that stand at these places, for everybody to see: those of a transaction that is still open do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,13 @@ def names_claim(journal: Journal, connection: Connection, run_id: UUID, claim_id
     given = {"run_id": run_id, "claim": str(claim_id)}
     found: bool = connection.execute(journal.sql(NAMES_CLAIM), given).scalar_one()
     return found
+
+
+def there(journal: Journal, connection: Connection, places: Iterable[tuple[UUID, int]]) -> set[bytes]:
+    """The hashes of the facts that have been committed at these places: runs and numbers."""
+    runs, seqs = zip(*places, strict=True)
+    found = connection.execute(journal.sql(THERE), {"runs": Uuids(runs), "seqs": Ints(seqs)})
+    return {bytes(each) for each in found.scalars()}
 
 
 def by_command(

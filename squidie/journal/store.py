@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, TextClause, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -28,7 +29,7 @@ from squidie.journal import arrays
 from squidie.migrate import IDENTIFIER, engine_of, head, unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -70,6 +71,7 @@ class Journal:
         if self.owns_engine:
             event.listen(self.engine, "checkin", self._given_back)
         self._beside: Engine | None = None
+        self._afterwards: WeakKeyDictionary[Connection, list[Callable[[], None]]] = WeakKeyDictionary()
 
     def _connected(self, raw: Any, _record: object) -> None:
         if not self._session:
@@ -101,13 +103,43 @@ class Journal:
         Raises `JournalUnavailable` or `JournalBusy` in place of the driver's errors.
         """
         if host is not None:
-            with _translated(), _prepared(host).begin_nested(), self._impatient(host):
+            with self._taken_back(host), _translated(), _prepared(host).begin_nested(), self._impatient(host):
                 yield host
             return
         with self._own(self.engine, (*_GAVE_WAY, DEADLOCK)), self.engine.begin() as connection:
             if not self.owns_engine:
                 connection.execute(_LOCK_TIMEOUT, {"wanted": self._lock_timeout})
-            yield _prepared(connection)
+            afterwards = self.ours(connection)
+            try:
+                yield _prepared(connection)
+            finally:
+                del self._afterwards[connection]
+        for call in afterwards:
+            call()
+
+    def ours(self, connection: Connection) -> list[Callable[[], None]]:
+        """What is to be called once the transaction on this connection has committed, by whoever commits it."""
+        return self._afterwards.setdefault(connection, [])
+
+    def after_commit(self, connection: Connection, call: Callable[[], None]) -> bool:
+        """Call this once the transaction has committed, if it is ours; one that fails, or a host's, calls nothing."""
+        waiting = self._afterwards.get(connection)
+        if waiting is None:
+            return False
+        waiting.append(call)
+        return True
+
+    @contextmanager
+    def _taken_back(self, host: Connection) -> Iterator[None]:
+        """What was to be called for a savepoint that is rolled back is not."""
+        waiting = self._afterwards.get(host)
+        before = len(waiting) if waiting is not None else 0
+        try:
+            yield
+        except BaseException:
+            if waiting is not None:
+                del waiting[before:]
+            raise
 
     @contextmanager
     def _own(self, engine: Engine, gave_way: Collection[str] = _GAVE_WAY) -> Iterator[None]:

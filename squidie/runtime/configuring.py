@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from squidie import delivery as deliveries
+from squidie import telemetry
 from squidie.decide.retention import policy_of
 from squidie.engine import together
 from squidie.engine.parts import Parts
@@ -43,6 +44,7 @@ class Given(NamedTuple):
     authorize: Authorize | None
     retain: Retain | None
     visibility: Visibility | None
+    telemetry: Any
     settings: Settings | Mapping[str, Any] | None
 
 
@@ -66,6 +68,7 @@ def configured(given: Given) -> tuple[Parts, Policy]:
     look.at(lambda: partition_of(given.partition))
     policy = look.at(lambda: _policy(given.authorize, given.retain, given.visibility))
     delivery = look.at(lambda: deliveries.find(given.delivery))
+    handlers = look.at(lambda: telemetry.find(given.telemetry))
     look.judge()
     assert settings is not None  # noqa: S101 - this and the next: `judge` has raised where one is missing
     assert registry is not None  # noqa: S101
@@ -73,7 +76,8 @@ def configured(given: Given) -> tuple[Parts, Policy]:
     assert queue is not None  # noqa: S101
     assert policy is not None  # noqa: S101
     assert delivery is not None  # noqa: S101
-    return Parts(journal, settings, registry, delivery, queue), policy
+    assert handlers is not None  # noqa: S101
+    return Parts(journal, settings, registry, delivery, queue, handlers=handlers), policy
 
 
 class _Look:

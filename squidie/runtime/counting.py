@@ -25,7 +25,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     Of this process: claims it has ended because their lease was over (`expiries`), attempts it has taken over after
     such a loss (`takeovers`), outcomes of its own that were not taken (`refusals`), of which so many because a crash of
     the database had erased the claim (`erased`), attempts it has given up (`given_up`), `bells_rung` and
-    `bells_failed`. A child of a worker counts for itself.
+    `bells_failed`, and how often telemetry's handlers have failed (`telemetry_faults`). A child of a worker counts for
+    itself.
     """
 
     at: datetime
@@ -43,6 +44,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     given_up: int
     bells_rung: int
     bells_failed: int
+    telemetry_faults: int
 
 
 def stats_of(parts: Parts) -> Stats:
@@ -66,6 +68,7 @@ def stats_of(parts: Parts) -> Stats:
         given_up=tally[Met.LETTER],
         bells_rung=_number(delivery, "rung"),
         bells_failed=_number(delivery, "failed"),
+        telemetry_faults=parts.handlers.faults,
     )
 
 

@@ -59,7 +59,7 @@ class Door:
     def _ask(self, verb: str, run_id: Any, by: By, make: Callable[..., Asked], **said: Any) -> Run:
         """Make the command, ask whether it may be tried, and try it."""
         who = Who(**by)
-        with audited(verb, run_id, who.actor):
+        with audited(self._parts, verb, run_id, who.actor):
             command = make(self._parts, as_uuid(run_id), who, **said)
             host = host_of(self._parts.journal, who.session, who.connection)
             self._permit(verb, command.run_id, who, getattr(command, "step", None), host)

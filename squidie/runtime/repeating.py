@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import msgspec
 
 from squidie.engine import letters, steering
-from squidie.engine.asking import audited, persist
+from squidie.engine.asking import audited, persist, traced
 from squidie.engine.replaying import Preview, fork_of, preview, replay_of, source_of
 from squidie.engine.requests import Who, as_uuid
 from squidie.engine.start import begin
@@ -92,7 +92,7 @@ class Repeating(Steering, Explaining):
         and the letter is closed. Raises `DeadLetterNotFound`, and `InvalidTransition` for a letter that is closed.
         """
         who = Who(**by)
-        with audited("requeue", run_id, who.actor):
+        with audited(self._parts, "requeue", run_id, who.actor):
             command = steering.requeue_of(self._parts, as_uuid(run_id), who, step=step, reason=reason)
             host = self._host(who)
             self._permit("requeue", command.run_id, who, command.step, host)
@@ -107,7 +107,7 @@ class Repeating(Steering, Explaining):
         The failure of a parked step takes its course. Of a run that has ended only the letter is closed.
         """
         who = Who(**by)
-        with audited("discard", run_id, who.actor):
+        with audited(self._parts, "discard", run_id, who.actor):
             command = steering.discard_of(self._parts, as_uuid(run_id), who, step=step, reason=reason)
             host = self._host(who)
             self._permit("discard", command.run_id, who, command.step, host)
@@ -130,9 +130,9 @@ class Repeating(Steering, Explaining):
     ) -> Run:
         who = Who(**by)
         who = who if reason is None else msgspec.structs.replace(who, comment=steering.reason_of(reason))
-        with audited(verb, run_id, who.actor):
+        with audited(self._parts, verb, run_id, who.actor):
             host, found = self._host(who), as_uuid(run_id)
             self._permit(verb, found, who, step, host)
-            command = make(self._parts, source_of(self._parts, found, host), who, **said)
+            command = traced(self._parts, make(self._parts, source_of(self._parts, found, host), who, **said))
             asked = persist(lambda: begin(self._parts, [command], host=host, session=who.session, strict=True), host)
             return self._started(asked[0])

@@ -27,7 +27,7 @@ from squidie.runtime.verifying import Verifying
 from squidie.runtime.working import Working
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from squidie.engine.permission import Authorize, Retain, Visibility
     from squidie.runtime.run import Run
     from squidie.settings import Settings
+    from squidie.telemetry import Handler
     from squidie.workflow.dsl import Workflow
 
 
@@ -48,7 +49,8 @@ class Squidie(Showing, Starting, Working, Operating, Retaining, Verifying):
     Runs that name no `partition` belong to the one given here. `authorize(actor, verb, run, step)` is asked before
     any command on a run: what is false, but for None, is `NotPermitted`. `retain(runs)` is asked before ended runs are
     removed, and gives the ids of those that must stay. `visibility(actor, view)` gives the `Scope` in which somebody
-    sees a view through `views` and `redact`; without it everybody looks from outside.
+    sees a view through `views` and `redact`; without it everybody looks from outside. `telemetry` is a handler of
+    events, or several, or their names (`"otel"`, `"prometheus"`): see `squidie.telemetry`.
 
     Raises `InvalidConfig` or `MissingConfig` with everything that cannot work; whether Postgres answers is known at
     the first use.
@@ -69,9 +71,10 @@ class Squidie(Showing, Starting, Working, Operating, Retaining, Verifying):
         authorize: Authorize | None = None,
         retain: Retain | None = None,
         visibility: Visibility | None = None,
+        telemetry: Handler | str | Sequence[Handler | str] | None = None,
         settings: Settings | Mapping[str, Any] | None = None,
     ) -> None:
-        hooks = (authorize, retain, visibility)
+        hooks = (authorize, retain, visibility, telemetry)
         given = Given(
             database, delivery, workflows, actions, aliases, keep, schema, queue, partition, *hooks, settings=settings
         )

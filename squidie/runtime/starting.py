@@ -45,6 +45,7 @@ class Starting(Door):
         actor: Any = None,
         metadata: Any = None,
         source: str | None = None,
+        traceparent: str | None = None,
         session: Any = None,
         connection: Connection | None = None,
     ) -> Run:
@@ -54,7 +55,8 @@ class Starting(Door):
 
         `key` makes it idempotent: the same key and payload give the same run, another payload is `KeyReused`, and
         after retention has removed the run it is `RunRetired`. `at` (an aware datetime) or `after` (a duration) delays
-        the first steps. `partition` (a tenant, say) is kept with the run and belongs to its key's identity. Raises
+        the first steps. `partition` (a tenant, say) is kept with the run and belongs to its key's identity.
+        `traceparent` is the span that the run is to stand below, where telemetry does not know it already. Raises
         `InvalidPayload`, `InvalidArgument`, `InvalidTrigger`, `WorkflowNotFound`, `UnstorableValue`,
         `JournalUnavailable`; then nothing was written.
         """
@@ -71,8 +73,9 @@ class Starting(Door):
             actor=actor,
             metadata=metadata,
             source=source,
+            traceparent=traceparent,
         )
-        with audited("start", run_id, actor):
+        with audited(self._parts, "start", run_id, actor):
             command = requests.start_of(self._parts, workflow, payload, request, now=self.now)
             return self._begin(command, session, connection)
 
@@ -92,7 +95,7 @@ class Starting(Door):
         With `partial=True` a bad member harms only itself, and its error stands in its place.
         """
         options["partition"] = self._partition(options.get("partition"))
-        with audited("start_many", None, options.get("actor")):
+        with audited(self._parts, "start_many", None, options.get("actor")):
             return self._many(workflow, payloads, keys, options, (session, connection), partial=partial)
 
     def _many(
@@ -134,6 +137,7 @@ class Starting(Door):
         actor: Any = None,
         metadata: Any = None,
         source: str | None = None,
+        traceparent: str | None = None,
         session: Any = None,
         connection: Connection | None = None,
     ) -> Run:
@@ -150,8 +154,9 @@ class Starting(Door):
             actor=actor,
             metadata=metadata,
             source=source,
+            traceparent=traceparent,
         )
-        with audited(SEND, None, actor):
+        with audited(self._parts, SEND, None, actor):
             return self._begin(send_of(self._parts, task, args, kwargs, request), session, connection)
 
     def _begin(self, command: Start, session: Any, connection: Connection | None) -> Run:

@@ -150,7 +150,7 @@ class Steering(Seeing):
         said = {"event": event, "correlation": correlation}
         if run_id is None:
             who = Who(**by)
-            with audited("signal_run", None, who.actor):
+            with audited(self._parts, "signal_run", None, who.actor, is_whole=False):
                 host = self._host(who)
                 run_id = addressed(self._parts, who, host, workflow=workflow, within=self._policy.within, **said)
         return self._ask("signal_run", run_id, by, steering.deliver_of, payload=payload, **said)

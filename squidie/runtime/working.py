@@ -17,7 +17,7 @@ from squidie.runtime.door import Door
 from squidie.views.fleet import WorkerView, workers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Engine
 
@@ -86,6 +86,10 @@ class Working(Door):
         With `refuse` what is unsafe is `InvalidConfig`, which names each setting and what mends it.
         """
         conditions.at_boot(self._parts.journal, findings, refuse=refuse)
+
+    def tell_of_bells(self, queues: Collection[str], *, rung: bool) -> None:
+        """Tell whoever listens that bells were sent for these queues, or could not be: a delivery says so."""
+        self._parts.telling.bells(queues, rung=rung)
 
     def begin_worker(self) -> str:
         """Name this process as the first of a worker, before it forks its children; who it is from now on."""

@@ -133,6 +133,7 @@ class StepContext:
     `idempotency_key` is the same for every attempt of this step in this run: give it to whatever must happen once.
     `base` attempts were made before the step was last requeued. `deadline` is until when this attempt should end, by
     the database's clock. `error` is what the step is there to handle. `session` belongs to transactional steps.
+    `trace` has the attempt's `traceparent`, to be sent along with requests.
     """
 
     run_id: UUID

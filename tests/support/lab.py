@@ -124,7 +124,7 @@ def end_lease(squidie, row):
 def renew(squidie, *rows, lease=LEASE):
     journal = squidie._parts.journal
     with journal.reading() as connection:
-        return attempts.renew(journal, connection, rows, lease)
+        return set(attempts.renew(journal, connection, rows, lease))
 
 
 def all_facts(squidie, run):

@@ -1,10 +1,11 @@
 -- RENEW
 with mine as (
-    select a.run_id, a.kind, a.step, a.attempt from {s}.attempts a join unnest(:runs, :steps, :attempts) as k(run_id, step, attempt) on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt
-    where a.claim_id = any(:claims) for update of a skip locked
+    select a.run_id, a.kind, a.step, a.attempt, a.lease_until <= {s}.clock() as was_over
+    from {s}.attempts a join unnest(:runs, :steps, :attempts) as k(run_id, step, attempt) on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt where a.claim_id = any(:claims) for update of a skip locked
 )
 update {s}.attempts a set lease_until = greatest(a.lease_until, {s}.clock() + :lease) from mine m
-where a.run_id = m.run_id and a.kind = m.kind and a.step = m.step and a.attempt = m.attempt returning a.claim_id;
+where a.run_id = m.run_id and a.kind = m.kind and a.step = m.step and a.attempt = m.attempt
+returning a.claim_id, m.was_over;
 
 -- STILL_HELD
 select a.claim_id from {s}.attempts a join unnest(:runs, :steps, :attempts) as k(run_id, step, attempt) on a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt where a.claim_id = any(:claims);
