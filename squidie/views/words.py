@@ -46,7 +46,7 @@ def first_line(error: Mapping[str, Any] | None) -> str:
     error = error or {}
     message = str(error.get("message") or "").partition("\n")[0]
     kind = str(error.get("type") or "").rpartition(".")[2].rpartition(":")[2]
-    return f"{kind}: {message}" if kind and message else kind or message or "no reason given"
+    return f"{kind}: {message}" if kind and message else kind or message or error.get("code") or "no reason given"
 
 
 def visible(text: str) -> str:
