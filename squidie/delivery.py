@@ -25,13 +25,14 @@ class Finding(NamedTuple):
     """Something unwise about a deployment: the setting, what may come of it, and what to do.
 
     `unsafe`: runs may be lost, or somebody else may act in our place. A process that is Squidie's own does not start on
-    it; a host's is told.
+    it; a host's is told. `check` is the id under which `squidie doctor` shows it.
     """
 
     setting: str
     reason: str
     fix: str
     unsafe: bool = False
+    check: str = "broker.settings"
 
     def __str__(self) -> str:
         return f"{self.setting}: {self.reason}; fix: {self.fix}"
@@ -50,8 +51,8 @@ class Delivery(Protocol):
     `flush(timeout)` sends the last bells and says whether they have left. `listener()` is an ear for `squidie worker`.
     `rung` and `failed` count the bells of this process, `ok_at` is the `time.monotonic()` of the last one that was
     sent. For `squidie doctor`: `check()` says in a few words that the carrier answers, or raises `Unavailable`;
-    `findings()` are what is unwise about it; `quarantined()` is how many messages were put aside because nobody could
-    read them.
+    `findings()` are what is unwise about it, `checked()` says by id what was looked at, in the words for when nothing
+    is; `quarantined()` is how many messages were put aside because nobody could read them.
     """
 
     name: str

@@ -29,11 +29,12 @@ log = logging.getLogger("squidie.checks")
 JSON = frozenset({"json", "application/json"})
 RUNS_CODE = frozenset({"pickle", "application/x-python-serialize", "yaml", "application/x-yaml"})
 OLDEST_KOMBU = (5, 4)
+LIMITS = frozenset({"time_limit", "soft_time_limit"})
 REDIS = frozenset({"redis", "rediss", "sentinel"})
 
 
 def _no_socket_timeout(app: Celery) -> bool:
-    return _is_redis(app) and not app.conf.broker_transport_options.get("socket_timeout")
+    return is_redis(app) and not app.conf.broker_transport_options.get("socket_timeout")
 
 
 def _no_json(app: Celery) -> bool:
@@ -51,17 +52,26 @@ def _keeps_results(app: Celery) -> bool:
 
 def _prefetches(app: Celery) -> bool:
     threads = "thread" in str(app.conf.worker_pool)
-    return _is_redis(app) and not threads and not app.conf.get("worker_disable_prefetch")
+    return is_redis(app) and not threads and not app.conf.get("worker_disable_prefetch")
 
 
 def _open_to_control(app: Celery) -> bool:
-    return bool(_is_redis(app) and app.conf.worker_enable_remote_control and not app.connection_for_read().password)
+    return bool(is_redis(app) and app.conf.worker_enable_remote_control and not app.connection_for_read().password)
 
 
 def _annotated(app: Celery) -> bool:
-    annotations = app.conf.task_annotations or ()
-    annotations = [annotations] if isinstance(annotations, dict) else annotations
-    return any(isinstance(each, dict) and {NAME, "*"} & each.keys() for each in annotations)
+    return bool(_annotations(app) - LIMITS)
+
+
+def _limited(app: Celery) -> bool:
+    return bool(_annotations(app) & LIMITS)
+
+
+def _annotations(app: Celery) -> set[str]:
+    """The attributes that the app sets for our task, or for all; of annotations that are code nothing is known."""
+    given = app.conf.task_annotations or ()
+    found = [each for each in ([given] if isinstance(given, dict) else given) if isinstance(each, dict)]
+    return {attribute for each in found for name in (NAME, "*") for attribute in each.get(name) or ()}
 
 
 def _gives_up(app: Celery) -> bool:
@@ -69,11 +79,11 @@ def _gives_up(app: Celery) -> bool:
 
 
 def _is_unguarded(app: Celery) -> bool:
-    return _is_redis(app) and not is_guarded(app)
+    return is_redis(app) and not is_guarded(app)
 
 
 def _is_old(app: Celery) -> bool:
-    return _is_redis(app) and tuple(kombu.VERSION[:2]) < OLDEST_KOMBU
+    return is_redis(app) and tuple(kombu.VERSION[:2]) < OLDEST_KOMBU
 
 
 RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
@@ -83,9 +93,19 @@ RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
             "broker_transport_options",
             "without socket_timeout a half-open connection is noticed after up to 51 s",
             "add socket_timeout=2",
+            check="broker.timeouts",
         ),
     ),
-    (_no_json, Finding("accept_content", "bells are JSON and would be refused", "add 'json'", unsafe=True)),
+    (
+        _no_json,
+        Finding(
+            "accept_content",
+            "bells are JSON and would be refused",
+            "add 'json'",
+            unsafe=True,
+            check="celery.serializer",
+        ),
+    ),
     (
         _more_than_json,
         Finding(
@@ -93,6 +113,7 @@ RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
             "whoever reaches the broker can run code in the workers, by a message that is not JSON",
             "leave 'json' only",
             unsafe=True,
+            check="celery.serializer",
         ),
     ),
     (
@@ -102,6 +123,7 @@ RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
             "outcomes are kept in the journal, and a second truth may say otherwise",
             "leave it unset",
             unsafe=True,
+            check="celery.results",
         ),
     ),
     (
@@ -110,6 +132,7 @@ RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
             "worker_disable_prefetch",
             "a bell may wait behind a busy worker while another idles",
             "set it to True for prefork and solo",
+            check="celery.prefetch",
         ),
     ),
     (
@@ -119,6 +142,7 @@ RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
             "whoever reaches this Redis, which has no password, can stop the worker",
             "give Redis a password or set it to False",
             unsafe=True,
+            check="celery.remote_control",
         ),
     ),
     (
@@ -127,6 +151,16 @@ RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
             "task_annotations",
             f"they reach {NAME} too; Squidie sets its own task's attributes again",
             "name tasks instead of '*'",
+            check="celery.annotations",
+        ),
+    ),
+    (
+        _limited,
+        Finding(
+            "task_annotations",
+            f"they limit the time of {NAME}, which runs many steps; Squidie sets its own limits again",
+            "name tasks instead of '*', and give steps a timeout each",
+            check="celery.time_limits",
         ),
     ),
     (
@@ -135,6 +169,7 @@ RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
             "broker_connection_max_retries",
             "the worker ends itself in a longer outage, and its sweeper with it",
             "set it to None",
+            check="celery.reconnects",
         ),
     ),
     (
@@ -143,6 +178,7 @@ RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
             SETTING,
             "an item in a queue that is no message ends this worker; it is put aside when the worker starts again",
             "set it to True, and what is met is put aside at once; or run the worker under a supervisor",
+            check="broker.quarantine",
         ),
     ),
     (
@@ -152,6 +188,7 @@ RULES: tuple[tuple[Callable[[Celery], bool], Finding], ...] = (
             f"{kombu.__version__} may wait for ever for a Redis that was restarted",
             "use 5.4 or newer",
             unsafe=True,
+            check="celery.kombu",
         ),
     ),
 )
@@ -161,6 +198,7 @@ EVICTS = Finding(
     "this Redis silently drops queued messages when it is full",
     "CONFIG SET maxmemory-policy noeviction",
     unsafe=True,
+    check="broker.eviction",
 )
 
 
@@ -184,21 +222,26 @@ def of_pool(pool: object) -> Iterator[Finding]:
 
 def evicts(app: Celery) -> bool:
     """Whether the broker is a Redis that evicts keys. A broker that does not answer, or does not say, is no finding."""
-    if not _is_redis(app):
-        return False
+    return redis_settings(app, "maxmemory-policy").get("maxmemory-policy", "noeviction") != "noeviction"
+
+
+def redis_settings(app: Celery, *names: str) -> dict[str, str]:
+    """How the broker is set up, as far as it is a Redis, answers and says so."""
+    if not is_redis(app):
+        return {}
     try:
         with app.connection_for_write(transport_options=BOUNDS) as connection:
             channel: Any = connection.default_channel
-            policy = channel.client.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
+            found = {name: channel.client.config_get(name).get(name) for name in names}
     except Exception as error:  # noqa: BLE001 kombu's and redis' errors have no common root
-        log.debug("the broker does not say how it evicts: %s", type(error).__name__)
-        return False
-    return str(policy) != "noeviction"
+        log.debug("the broker does not say how it is set up: %s", type(error).__name__)
+        return {}
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def quarantined(app: Celery) -> int:
     """How many items were put aside on this broker. Raises `Unavailable`."""
-    if not _is_redis(app):
+    if not is_redis(app):
         return 0
     try:
         with app.connection_for_write(transport_options=BOUNDS) as connection:
@@ -214,7 +257,7 @@ def answers(app: Celery) -> str:
         with app.connection_for_write(transport_options=BOUNDS) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0)
             what = connection.transport_cls if isinstance(connection.transport_cls, str) else "broker"
-            if _is_redis(app):
+            if is_redis(app):
                 channel: Any = connection.default_channel
                 channel.client.ping()
     except Exception as error:
@@ -225,5 +268,6 @@ def answers(app: Celery) -> str:
     return f"{what}, {(monotonic() - begun) * 1000:.0f} ms"
 
 
-def _is_redis(app: Celery) -> bool:
+def is_redis(app: Celery) -> bool:
+    """Whether the broker is a Redis, or answers like one."""
     return str(app.connection_for_write().transport_cls) in REDIS

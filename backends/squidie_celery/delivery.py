@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from squidie.ringing import Ringer
-from squidie_celery import adopt, checks, stopping
+from squidie_celery import adopt, advice, checks, stopping
 from squidie_celery.app import deployed_app, host_app
 from squidie_celery.line import BellLine
 from squidie_celery.queues import QueueNames
@@ -33,7 +33,7 @@ class CeleryDelivery:
     def __init__(self, app: Celery | None = None, queues: Mapping[str, str] | None = None) -> None:
         self._app, self._mapping = app, dict(queues or {})
         self._host_app: Celery | None = None
-        self._default = "default"
+        self._default, self._has_timeouts = "default", False
         self._ringer = Ringer(self._dial)
 
     @property
@@ -82,7 +82,11 @@ class CeleryDelivery:
 
     def findings(self) -> list[Finding]:
         """What is unwise about the app's settings and its broker, for `squidie doctor`."""
-        return list(checks.findings(self.app))
+        return advice.everything(self.app, has_timeouts=self._has_timeouts)
+
+    def checked(self) -> dict[str, str]:
+        """What was looked at, by the id of the check, in the words for when all is well."""
+        return advice.checked(self.app)
 
     def quarantined(self) -> int:
         """How many items of queues were put aside because they are no messages. Raises `Unavailable`."""
@@ -104,6 +108,8 @@ class CeleryDelivery:
         """Learn the default queue's name and this thread's app; refuse queues that are keys of Redis' transport."""
         self._default = squidie.default_queue
         self._ringer.told = squidie.tell_of_bells
+        specs = [workflow.spec for workflow in squidie.workflows.values()]
+        self._has_timeouts = any(node.timeout and node.action for spec in specs for node in spec.nodes)
         self._host_app = host_app()
         names = QueueNames(self._default, self._default, self._mapping)
         names.refuse_reserved({*squidie.used_queues(), *self._mapping})

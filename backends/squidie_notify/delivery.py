@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from squidie.delivery import Finding
 from squidie.errors import MissingConfig, Unavailable
 from squidie.ringing import Ringer
-from squidie_notify.listener import NotifyListener, connect
+from squidie_notify.listener import NotifyListener, connect, hears_itself
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+DEAF = Finding(
+    "listen",
+    "a connection that listens is told nothing, as behind a pooler in transaction mode: work waits for the next sweep",
+    "name Postgres itself in the database URL, or a pool in session mode",
+    check="db.listen",
+)
 
 
 class NotifyDelivery:
@@ -66,6 +74,18 @@ class NotifyDelivery:
         except Exception as error:
             raise Unavailable(f"no bell can be rung ({type(error).__name__})", hint="is Postgres up?") from error
         return "NOTIFY, in the journal's own Postgres"
+
+    def findings(self) -> list[Finding]:
+        """Whether what is told is heard, for `squidie doctor`. Raises `Unavailable`."""
+        try:
+            is_heard = hears_itself(self._journal().engine)
+        except Exception as error:
+            raise Unavailable(f"nothing can be heard ({type(error).__name__})", hint="is Postgres up?") from error
+        return [] if is_heard else [DEAF]
+
+    def checked(self) -> dict[str, str]:
+        """What was looked at, in the words for when all is well."""
+        return {"db.listen": "what is told by NOTIFY is heard"}
 
     def attach(self, squidie: Any) -> None:
         """Learn where the journal is."""

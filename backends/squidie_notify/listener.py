@@ -25,6 +25,18 @@ def connect(engine: Engine) -> Connection[Any]:
     return connection  # type: ignore[no-any-return]
 
 
+def hears_itself(engine: Engine, within: float = 1.0) -> bool:
+    """Whether a connection made for this engine hears what it tells, on a channel that nobody else knows."""
+    connection = connect(engine)
+    try:
+        channel = sql.Identifier(f"squidie_{connection.info.backend_pid}")
+        connection.execute(sql.SQL("listen {}").format(channel))
+        connection.execute(sql.SQL("notify {}").format(channel))
+        return any(True for _ in connection.notifies(timeout=within, stop_after=1))
+    finally:
+        connection.close()
+
+
 class NotifyListener:
     """One process' ear on the journal's channel.
 

@@ -10,7 +10,7 @@ from squidie.cli.reading import Reading, read_command
 from squidie.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from squidie.cli.patient import Finding
+    from squidie.cli.checks.patient import Finding
 
 _ERRORS, _WARNINGS = 1, 8
 _SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]⚠[/]", "error": "[red]✕[/]"}
@@ -36,6 +36,8 @@ def doctor(reading: Reading, *, strict: bool, only: str | None) -> None:
     if reading.as_json:
         checks = [{"id": name, **finding._asdict()} for name, finding in found]
         reading.document("squidie.doctor/1", {"ok": code == 0, "checks": checks})
+    elif only is not None and not found:
+        reading.screen.note(f"{only} does not apply here.")
     else:
         _print_sum(reading, [finding for _, finding in found])
     click.get_current_context().exit(code)

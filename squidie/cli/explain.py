@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
-from squidie.cli.reading import Reading, query_of, read_command
+from squidie.cli.reading import SCOPE, Reading, query_of, read_command
 from squidie.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _SKIPPED = ("error", "since")
 @click.option("--stuck", is_flag=True, help="What all runs wait for that do not go on by themselves, rolled up.")
 @click.option("--all", "everything", is_flag=True, help="With --stuck: those as well that go on by themselves.")
 @click.option("--older-than", metavar="AGE", default=NO_AGE, help="With --stuck: only what has stood for so long.")
+@SCOPE
 @read_command
 def explain(
     reading: Reading, terms: tuple[str, ...], *, step: str | None, stuck: bool, everything: bool, older_than: str
@@ -42,17 +43,17 @@ def explain(
         where = query_of(terms, options)
         found = squidie.explain_many(older_than=older_than, everything=everything, **where)
         if reading.as_json:
-            reading.document("squidie.explanations/1", found)
+            reading.document("squidie.explanations/1", reading.told(found))
         else:
-            _print_stuck(reading.screen, found, is_aged=older_than != NO_AGE)
+            _print_stuck(reading.screen, reading.see(found), is_aged=older_than != NO_AGE)
         return
     if len(terms) != 1:
         raise InvalidArgument("ID", "name one run, or ask for --stuck")
     told = squidie.explain_run(reading.setup.find(terms[0]), step)
     if reading.as_json:
-        reading.document("squidie.explanation/1", told)
+        reading.document("squidie.explanation/1", reading.told(told))
     else:
-        _print_one(reading.screen, told)
+        _print_one(reading.screen, reading.see(told))
 
 
 def _print_one(screen: Screen, told: Explanation) -> None:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from squidie.cli.reading import Reading, read_command
 from squidie.cli.who import AS
 from squidie.errors import InvalidArgument
-from squidie.views.words import many
+from squidie.views.words import many, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,6 @@ _STAYS = {
     "referred": "because rows of the application refer to them",
     "busy": "because somebody holds them just now",
 }
-_KIB = 1024
 
 
 @click.command()
@@ -98,13 +97,11 @@ def _print_plan(reading: Reading, plan: RetentionPlan) -> None:
         screen.table(
             [("WORKFLOW", {"shrink": True}), ("STATUS", {}), ("RUNS", right), ("FACTS", right), ("SIZE", right)],
             [
-                (escape(row.workflow), row.status, f"{row.runs:,}", f"{row.facts:,}", _size(row.bytes))
+                (escape(row.workflow), row.status, f"{row.runs:,}", f"{row.facts:,}", size(row.bytes))
                 for row in plan.counts
             ],
         )
-        screen.print(
-            f"{many(plan.runs, 'run')} with {many(plan.facts, 'fact')}, {_size(plan.bytes)}, would be removed."
-        )
+        screen.print(f"{many(plan.runs, 'run')} with {many(plan.facts, 'fact')}, {size(plan.bytes)}, would be removed.")
     _print_blocked(reading, plan.blocked)
     if plan.runs:
         screen.print(f"To remove them, until {plan.expires_at:%H:%M} UTC:")
@@ -125,13 +122,3 @@ def _print_report(reading: Reading, report: RetentionReport) -> None:
 def _print_blocked(reading: Reading, blocked: Any) -> None:
     for why, number in blocked.items():
         reading.screen.print(f"{number:,} {'stays' if number == 1 else 'stay'} {_STAYS[why]}")
-
-
-def _size(number: int) -> str:
-    """Bytes as people read them."""
-    size = float(number)
-    for unit in ("B", "KiB", "MiB"):
-        if size < _KIB:
-            return f"{size:.0f} {unit}"
-        size /= _KIB
-    return f"{size:.1f} GiB"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from squidie.cli.reading import Reading, read_command
+from squidie.cli.reading import SCOPE, Reading, read_command
 from squidie.errors import InvalidArgument, InvalidSpec, RunNotFound, WorkflowNotFound
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ FORMATS = click.Choice(["unicode", "ascii", "mermaid", "dot", "svg", "json"])
 @click.option("--format", "form", type=FORMATS, default="unicode", show_default=True, help="How it is drawn.")
 @click.option("--history", is_flag=True, help="With json: inputs, outputs, errors and attempts of each node.")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write it there.")
+@SCOPE
 @read_command
 def graph(reading: Reading, what: str, *, form: str, history: bool, output: str | None) -> None:
     """Draw the graph of a run, or of a workflow; one that is too wide for the terminal is told as a list.
@@ -31,12 +32,16 @@ def graph(reading: Reading, what: str, *, form: str, history: bool, output: str 
     ID is a run's id, or its last four or more hex digits; FILE holds a spec as JSON. The code of a workflow is not
     needed once a run of it was started.
     """
+    from msgspec.json import encode
+
+    from squidie.views.graph import SCHEMA
+
     form = "json" if reading.as_json else form
     found = _graph(reading, what, history=history)
     if form == "json":
-        text = json.dumps(found.to_map(), indent=2, ensure_ascii=False)
+        text = json.dumps({"schema": SCHEMA, **json.loads(encode(reading.told(found)))}, indent=2, ensure_ascii=False)
     else:
-        text = drawn(reading, found, form, width=None if output else reading.screen.out.width)
+        text = drawn(reading, reading.see(found), form, width=None if output else reading.screen.out.width)
     if output:
         _write(output, text)
         reading.screen.note(f"[green]✓[/] {output}")

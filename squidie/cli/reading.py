@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
@@ -10,22 +11,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from squidie.cli.setup import Setup
+from squidie.cli.who import yourself
 from squidie.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from squidie.cli.render import Screen
+    from squidie.views.seen import Seen
 
+audit = logging.getLogger("squidie.audit")
 _TERMS = ("workflow", "status", "since", "state")
 
 
 class Reading:
     """One call of a command: whose journal, and who reads the answer."""
 
-    def __init__(self, setup: Setup, *, as_json: bool) -> None:
+    def __init__(self, setup: Setup, *, as_json: bool, scope: str | None = None) -> None:
         self.setup = setup
         self.as_json = as_json
+        self.scope = scope
 
     @cached_property
     def screen(self) -> Screen:
@@ -34,11 +39,44 @@ class Reading:
 
         return Screen(self.setup)
 
+    @property
+    def is_outside(self) -> bool:
+        """Whether it is shown as to somebody outside."""
+        return self.scope == "external"
+
+    def see(self, view: Any) -> Any:
+        """A view as it is drawn for this scope; as it is where none was asked for."""
+        return view if self.scope is None else self._seen(view).view
+
+    def told(self, view: Any) -> Any:
+        """A view as programs are told of it: what is hidden is absent."""
+        import msgspec
+
+        return msgspec.to_builtins(view) if self.scope is None else self._seen(view).shown
+
     def document(self, schema: str, body: Any, **more: Any) -> None:
         """Where programs read."""
         from squidie.cli.render import document
 
         document(schema, body, **more)
+
+    def line(self, schema: str, view: Any) -> None:
+        """The same, as one of many objects, each on a line."""
+        import msgspec
+
+        click.echo(msgspec.json.encode({"schema": schema, **self.told(view)}).decode())
+
+    def _seen(self, view: Any) -> Seen:
+        from squidie.history.masking import Masking
+        from squidie.views.seen import seen
+        from squidie.views.visibility import Scope
+
+        settings = self.setup.on_journal().settings
+        masking = Masking(settings.secrets, values=settings.secret_values, paths=settings.masked_paths)
+        found = seen(view, Scope(str(self.scope)), masking)
+        if found.revealed:
+            audit.info("revealed: %s to %s at the command line", ", ".join(found.revealed), yourself())
+        return found
 
 
 def read_command(command: Callable[..., None]) -> Callable[..., None]:
@@ -46,11 +84,21 @@ def read_command(command: Callable[..., None]) -> Callable[..., None]:
 
     @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
     @wraps(command)
-    def called(*args: Any, as_json: bool, **kwargs: Any) -> None:
+    def called(*args: Any, as_json: bool, scope: str | None = None, **kwargs: Any) -> None:
         setup = click.get_current_context().find_object(Setup)
-        command(Reading(setup if setup is not None else Setup(), as_json=as_json), *args, **kwargs)
+        reading = Reading(setup if setup is not None else Setup(), as_json=as_json, scope=scope)
+        command(reading, *args, **kwargs)
 
     return called
+
+
+SCOPE = click.option(
+    "--scope",
+    type=click.Choice(["external", "operator", "auditor"]),
+    envvar="SQUIDIE_SCOPE",
+    help="Show what somebody with this scope sees, masked; without one, everything.",
+)
+"""For commands that show runs; above `read_command`."""
 
 
 def query_of(terms: Iterable[str], options: dict[str, Any]) -> dict[str, Any]:

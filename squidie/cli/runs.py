@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from squidie.cli.reading import Reading, moment, query_of, read_command
+from squidie.cli.reading import SCOPE, Reading, moment, query_of, read_command
 
 if TYPE_CHECKING:
     from squidie.cli.setup import Setup
@@ -24,6 +24,7 @@ STATUSES = click.Choice(["running", "paused", "compensating", "completed", "fail
 @click.option("--since", metavar="AGE|TIME", help='Open since, or ended after: "2h", or 2026-05-01T12:00Z.')
 @click.option("--limit", default=50, show_default=True, help="At most so many; 0 is all.")
 @click.option("--after", metavar="CURSOR", help="The page after this one.")
+@SCOPE
 @read_command
 def ls(reading: Reading, query: tuple[str, ...], *, limit: int, after: str | None, **options: Any) -> None:
     """List runs, newest first.
@@ -38,9 +39,9 @@ def ls(reading: Reading, query: tuple[str, ...], *, limit: int, after: str | Non
         where["since"] = moment(reading.setup, where["since"], past=True)
     page = _page(reading.setup, where, limit, after)
     if reading.as_json:
-        reading.document("squidie.runs/1", page)
+        reading.document("squidie.runs/1", reading.told(page))
     else:
-        print_runs(reading.screen, page, counts(reading.setup.journal()), narrowed=bool(where))
+        print_runs(reading.screen, reading.see(page), counts(reading.setup.journal()), narrowed=bool(where))
 
 
 def _page(setup: Setup, where: dict[str, Any], limit: int, after: str | None) -> RunPage:
@@ -64,6 +65,7 @@ def _page(setup: Setup, where: dict[str, Any], limit: int, after: str | None) ->
     "--timeline", "with_timeline", is_flag=True, help="What happened, in order: facts, and claims they ended."
 )
 @click.option("--journal", "with_journal", is_flag=True, help="Its facts, in order.")
+@SCOPE
 @read_command
 def show(
     reading: Reading,
@@ -85,16 +87,17 @@ def show(
     snapshot = inspect_run(reading.setup.journal(), reading.setup.find(run))
     more = _asked(reading, snapshot, graph=with_graph, timeline=with_timeline, journal=with_journal)
     if reading.as_json:
-        if "graph" in more:
-            more["graph"] = more["graph"].to_map()
-        reading.document("squidie.run/1", snapshot, **more)
+        reading.document("squidie.run/1", reading.told(snapshot), **_plain(reading, more))
         return
+    snapshot = reading.see(snapshot)
     tables.print_head(reading.screen, snapshot)
     if with_steps:
-        tables.print_each_step(reading.screen, snapshot)
+        tables.print_each_step(reading.screen, snapshot, outside=reading.is_outside)
     else:
-        tables.print_steps(reading.screen, snapshot)
-    if with_data:
+        tables.print_steps(reading.screen, snapshot, outside=reading.is_outside)
+    if with_data and reading.is_outside:
+        reading.screen.note("Payloads and outputs are not shown outside.")
+    elif with_data:
         tables.print_data(reading.screen, snapshot)
     _print_more(reading, snapshot, more)
 
@@ -111,12 +114,20 @@ def _asked(reading: Reading, run: RunSnapshot, *, graph: bool, timeline: bool, j
     return found | ({"journal": facts_of(at, run.id)} if journal else {})
 
 
+def _plain(reading: Reading, more: dict[str, Any]) -> dict[str, Any]:
+    """What else there is, as programs are told of it."""
+    from squidie.views.graph import SCHEMA
+
+    graph = {"graph": {"schema": SCHEMA, **reading.told(more.pop("graph"))}} if "graph" in more else {}
+    return graph | {name: [reading.told(each) for each in found] for name, found in more.items()}
+
+
 def _print_more(reading: Reading, run: RunSnapshot, more: dict[str, Any]) -> None:
     from squidie.cli import tables
     from squidie.cli.graphs import drawn
 
     if "graph" in more:
-        click.echo("\n" + drawn(reading, more["graph"], width=reading.screen.out.width))
+        click.echo("\n" + drawn(reading, reading.see(more["graph"]), width=reading.screen.out.width))
     for name in ("timeline", "journal"):
         if name in more:
-            tables.print_facts(reading.screen, more[name], run.at)
+            tables.print_facts(reading.screen, [reading.see(each) for each in more[name]], run.at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from squidie.cli.render import stamp
+from squidie.views.outside import PHRASES
 from squidie.views.reasons import Reason
 from squidie.views.states import State
 from squidie.views.words import first_line, many, moment, span, until, who
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 PRESSING = ("due_soon", "overdue", "escalated")
 
 
-def what(step: StepView, now: datetime) -> str:
-    """What it is at, or how it ended, in a few words."""
-    said = OPEN[step.reason](step, now) if step.reason is not None else _settled(step)
+def what(step: StepView, now: datetime, *, outside: bool = False) -> str:
+    """What it is at, or how it ended, in a few words; to people outside in words that others have not written."""
+    said = _settled(step) if step.reason is None else _open(step, step.reason, now, outside=outside)
     late = step.deadline is not None and step.settled_at is None and step.deadline.status in PRESSING
     parts = [said, step.deadline.status.replace("_", " ") if late and step.deadline else "", _undone(step)]
     return "; ".join(part for part in parts if part)
+
+
+def _open(step: StepView, reason: Reason, now: datetime, *, outside: bool) -> str:
+    return PHRASES[reason] if outside else OPEN[reason](step, now)
 
 
 def details(step: StepView, now: datetime) -> list[tuple[str, str]]:

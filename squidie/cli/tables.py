@@ -61,7 +61,7 @@ def print_head(screen: Screen, run: RunSnapshot) -> None:
     about = [
         f"id {run.id}",
         f"trigger {run.trigger}",
-        f"queue {run.queue}",
+        *([f"queue {run.queue}"] if run.queue else []),
         f"revision {run.revision}",
         f"started {stamp(run.started_at, run.at)} UTC",
     ]
@@ -81,7 +81,7 @@ def print_head(screen: Screen, run: RunSnapshot) -> None:
     screen.print("")
 
 
-def print_steps(screen: Screen, run: RunSnapshot) -> None:
+def print_steps(screen: Screen, run: RunSnapshot, *, outside: bool = False) -> None:
     """One line a step."""
     columns: list[tuple[str, dict[str, Any]]] = [
         ("STEP", {"most": 28}),
@@ -90,14 +90,20 @@ def print_steps(screen: Screen, run: RunSnapshot) -> None:
         ("TOOK", {"justify": "right"}),
         ("WHAT", {"shrink": True}),
     ]
-    screen.table(columns, [_step(screen, step, run.at) for step in run.steps])
+    screen.table(columns, [_step(screen, step, run.at, outside=outside) for step in run.steps])
 
 
-def _step(screen: Screen, step: StepView, now: datetime) -> tuple[str, ...]:
+def _step(screen: Screen, step: StepView, now: datetime, *, outside: bool) -> tuple[str, ...]:
     tries = (
         f"{step.attempt}/{step.max_attempts}" if step.attempt and (step.attempt > 1 or step.max_attempts > 1) else ""
     )
-    return escape(step.name), screen.badge(step.state), tries, _took(step, now), escape(what(step, now))
+    return (
+        escape(step.name),
+        screen.badge(step.state),
+        tries,
+        _took(step, now),
+        escape(what(step, now, outside=outside)),
+    )
 
 
 def _took(step: StepView, now: datetime) -> str:
@@ -108,11 +114,12 @@ def _took(step: StepView, now: datetime) -> str:
     return span((step.settled_at or now) - began)
 
 
-def print_each_step(screen: Screen, run: RunSnapshot) -> None:
+def print_each_step(screen: Screen, run: RunSnapshot, *, outside: bool = False) -> None:
     """Each step in full."""
     for step in run.steps:
         screen.print(f"{screen.badge(step.state)}  [bold]{escape(step.name)}[/]")
-        for name, value in details(step, run.at):
+        why = [("at", what(step, run.at, outside=True))] if outside and step.reason is not None else []
+        for name, value in (*why, *details(step, run.at)):
             screen.print(f"    [dim]{name:<9}[/] {escape(value)}")
 
 

@@ -6,10 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 from rich.markup import escape
 
-from squidie.cli.reading import Reading, moment, query_of, read_command
+from squidie.cli.reading import SCOPE, Reading, moment, query_of, read_command
 from squidie.errors import InvalidArgument, RunNotFound
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ LOOK_EVERY = 0.5
 @click.option("--since", metavar="AGE|TIME", help='First what was written since: "2h", or 2026-05-01T12:00Z.')
 @click.option("--kinds", metavar="KIND,KIND", help="These kinds only: run_failed,attempt_dead_lettered.")
 @click.option("--follow/--no-follow", default=True, help="Go on until Ctrl-C, or tell what there is and end.")
+@SCOPE
 @read_command
 def tail(reading: Reading, terms: tuple[str, ...], *, since: str | None, kinds: str | None, follow: bool) -> None:
     """Tell the facts of all runs as they are committed, each once.
@@ -79,8 +79,9 @@ def _kinds(text: str | None) -> set[str] | None:
 
 def _say(reading: Reading, fact: TailedFact) -> None:
     if reading.as_json:
-        click.echo(msgspec.json.encode({"schema": "squidie.fact/1", **msgspec.to_builtins(fact)}).decode())
+        reading.line("squidie.fact/1", fact)
         return
+    fact = reading.see(fact)
     step = f" [bold]{escape(fact.step)}[/]" if fact.step else ""
     said = f"  [dim]{escape(fact.summary)}[/]" if fact.summary else ""
     reading.screen.print(f"{fact.at:%H:%M:%S}  {escape(fact.workflow)} {fact.short_id}  {fact.kind}{step}{said}")

@@ -10,8 +10,8 @@ import click
 import msgspec
 from rich.markup import escape
 
-from squidie.cli.reading import Reading, moment, query_of, read_command
-from squidie.cli.watching import Drawing, Logging, Silent, follow
+from squidie.cli.reading import SCOPE, Reading, moment, query_of, read_command
+from squidie.cli.watching import Drawing, Logging, Silent, Through, follow
 from squidie.errors import InvalidArgument, RunNotFound, RunUnsuccessful, WaitTimeout
 from squidie.history.lifecycle import RunStatus
 from squidie.views.reasons import Reason
@@ -34,6 +34,7 @@ _BAD = (State.FAILED, State.COMPENSATED, State.CANCELLED)
 @click.option("--exit-status", is_flag=True, help="The exit code is the result.")
 @click.option("--timeout", metavar="AGE", help='Watch at most so long, for example "30s".')
 @click.option("--compact", is_flag=True, help="The run and why it is where it is, without its steps.")
+@SCOPE
 @read_command
 def watch(reading: Reading, terms: tuple[str, ...], *, exit_status: bool, timeout: str | None, compact: bool) -> None:
     """Follow a run until it ends, or all open runs that fit a query until none is open.
@@ -67,10 +68,11 @@ def _watch_one(reading: Reading, run_id: UUID, within: float | None, *, exit_sta
 def _way(reading: Reading, *, compact: bool) -> Silent:
     screen = reading.screen
     if reading.as_json:
-        return _Objects()
+        return _Objects(reading)
     if screen.out.is_terminal:
-        return Drawing(screen, screen.out, compact=compact)
-    return _Headlines(reading) if compact else _Steps(screen, screen.print)
+        return Through(reading, Drawing(screen, screen.out, compact=compact, outside=reading.is_outside))
+    inner = _Headlines(reading) if compact else _Steps(screen, screen.print, outside=reading.is_outside)
+    return Through(reading, inner)
 
 
 def _needs_a_person(run: RunSnapshot) -> bool:
@@ -112,9 +114,13 @@ class _Changes(Silent):
 class _Objects(_Changes):
     """For programs: the run as one object a line."""
 
+    def __init__(self, reading: Reading) -> None:
+        super().__init__()
+        self._reading = reading
+
     def say(self, run: RunSnapshot) -> None:
         """The whole snapshot."""
-        _object("squidie.run/1", run)
+        self._reading.line("squidie.run/1", run)
 
 
 class _Headlines(_Changes):
@@ -168,7 +174,7 @@ def _looks(reading: Reading, where: dict[str, Any], within: float | None) -> Ite
         found = pages(lambda cursor: list_runs(journal, **where, limit=MOST, after=cursor))
         rows = {row.id: row for page in found for row in page.runs}
         yield from (_ended(reading, run_id) for run_id in sorted(before - rows.keys()))
-        for row in rows.values():
+        for row in map(reading.see, rows.values()):
             yield _Seen(row.id, row.short_id, row.workflow, row.status, row.state, row.revision, row.where)
         if not rows:
             return
@@ -181,20 +187,16 @@ def _looks(reading: Reading, where: dict[str, Any], within: float | None) -> Ite
 def _ended(reading: Reading, run_id: UUID) -> _Seen:
     from squidie.views.snapshot import inspect_run
 
-    run = inspect_run(reading.setup.journal(), run_id)
+    run = reading.see(inspect_run(reading.setup.journal(), run_id))
     return _Seen(run.id, run.short_id, run.workflow, run.status, run.state, run.revision, run.headline)
 
 
 def _say(reading: Reading, seen: _Seen) -> None:
     if reading.as_json:
-        _object("squidie.watch/1", seen)
+        click.echo(msgspec.json.encode({"schema": "squidie.watch/1", **msgspec.to_builtins(seen)}).decode())
         return
     told = f"{escape(seen.workflow)} {seen.short_id}  {escape(seen.where)}"
     reading.screen.print(f"{reading.screen.badge(seen.state, _WORD)}  {told}".rstrip())
-
-
-def _object(schema: str, body: Any) -> None:
-    click.echo(msgspec.json.encode({"schema": schema, **msgspec.to_builtins(body)}).decode())
 
 
 def _one(reading: Reading, terms: tuple[str, ...]) -> UUID | None:

@@ -100,8 +100,9 @@ class Silent:
 class Logging(Silent):
     """A line for each step whose state is another than before; `say` writes it, on stderr if nobody says where."""
 
-    def __init__(self, screen: Screen, say: Callable[[str], None] | None = None) -> None:
+    def __init__(self, screen: Screen, say: Callable[[str], None] | None = None, *, outside: bool = False) -> None:
         self._screen = screen
+        self._outside = outside
         self._say = say or screen.note
         self.is_live = say is not None
         self._known: dict[str, State] = {}
@@ -112,8 +113,27 @@ class Logging(Silent):
             self._say(f"{escape(run.workflow)} {run.short_id}")
         for step in run.steps:
             if self._known.get(step.name, State.NOT_STARTED) is not step.state:
-                self._say(_line(self._screen, step, run.at))
+                self._say(_line(self._screen, step, run.at, outside=self._outside))
             self._known[step.name] = step.state
+
+
+class Through(Silent):
+    """Another way to show it, which is given the run as somebody with the asked scope sees it."""
+
+    def __init__(self, reading: Reading, inner: Silent) -> None:
+        self._reading, self._inner = reading, inner
+        self.is_live = inner.is_live
+
+    def show(self, run: RunSnapshot) -> None:
+        """The run as it is seen."""
+        self._inner.show(self._reading.see(run))
+
+    def __enter__(self) -> Self:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._inner.__exit__(*error)
 
 
 class Drawing(Silent):
@@ -121,8 +141,9 @@ class Drawing(Silent):
 
     is_live = True
 
-    def __init__(self, screen: Screen, console: Console, *, compact: bool = False) -> None:
+    def __init__(self, screen: Screen, console: Console, *, compact: bool = False, outside: bool = False) -> None:
         self._screen = screen
+        self._outside = outside
         self._compact = compact
         self._live = Live(console=console, refresh_per_second=10, transient=False)
 
@@ -138,17 +159,18 @@ class Drawing(Silent):
         screen = self._screen
         took = span((run.ended_at or run.at) - run.started_at)
         lines = [f"[bold]{escape(run.workflow)} {run.short_id}[/]  {screen.badge(run.state)}  {took}"]
-        lines += [escape(run.headline)] if self._compact else [_line(screen, step, run.at) for step in run.steps]
+        steps = (_line(screen, step, run.at, outside=self._outside) for step in run.steps)
+        lines += [escape(run.headline)] if self._compact else steps
         lines += ["  [dim]Ctrl-C leaves the run running.[/]"] if run.ended_at is None else []
         self._live.update(Group(*(Text.from_markup(screen.plain(line)) for line in lines)))
 
 
-def _line(screen: Screen, step: StepView, now: datetime) -> str:
-    return f"  {screen.badge(step.state, _WORD)}  {escape(step.name)}{_extra(step, now)}"
+def _line(screen: Screen, step: StepView, now: datetime, *, outside: bool) -> str:
+    return f"  {screen.badge(step.state, _WORD)}  {escape(step.name)}{_extra(step, now, outside=outside)}"
 
 
-def _extra(step: StepView, now: datetime) -> str:
+def _extra(step: StepView, now: datetime, *, outside: bool) -> str:
     tries = f"  [dim]try {step.attempt}/{step.max_attempts}[/]" if step.attempt > 1 else ""
     took = f"  [dim]{span(step.settled_at - step.claimed_at)}[/]" if step.settled_at and step.claimed_at else ""
-    why = f"  [dim]{escape(what(step, now))}[/]" if step.state in (State.PAUSED, State.STALLED) else ""
+    why = f"  [dim]{escape(what(step, now, outside=outside))}[/]" if step.state in (State.PAUSED, State.STALLED) else ""
     return took + tries + why

@@ -117,8 +117,7 @@ def _together(
         if settles:
             failpoints.hit("settle.locked")
         specs = _specs(parts, connection, found)
-        if host is None:
-            _set_aside(parts, connection, found)
+        _set_aside(parts, connection, found, host)
         present = [command for command in commands if command.run_id in specs]
         locked = {run_id: head for run_id, head in found.items() if isinstance(head, Head)}
         whole = {each.run_id for each in present if needs_all_rows(each, locked[each.run_id].run, specs[each.run_id])}
@@ -142,9 +141,13 @@ def _together(
             failpoints.hit("settle.before_commit")
     if settles and host is None:
         parts.journal.committed("settle.committed")
+    _count(parts, batch, verdicts)
+    return verdicts, now
+
+
+def _count(parts: Parts, batch: Batch, verdicts: list[Verdict]) -> None:
     parts.tally.note(Met.LETTER, len(batch.letters))
     parts.tally.note(Met.EXPIRY, sum(isinstance(fact, AttemptExpired) for each in verdicts for fact in each.facts))
-    return verdicts, now
 
 
 def _specs(parts: Parts, connection: Connection, found: dict[UUID, Head | HistoryError]) -> dict[UUID, Spec]:
@@ -159,11 +162,16 @@ def _specs(parts: Parts, connection: Connection, found: dict[UUID, Head | Histor
     return specs
 
 
-def _set_aside(parts: Parts, connection: Connection, found: dict[UUID, Head | HistoryError]) -> None:
+def _set_aside(
+    parts: Parts, connection: Connection, found: dict[UUID, Head | HistoryError], host: Connection | None
+) -> None:
     """Of runs whose histories turn out to be damaged nothing is claimed any more: their open work goes, here and now.
 
-    It can be made again from their facts, once these are whole.
+    It can be made again from their facts, once these are whole. A host's transaction, which may be rolled back, is no
+    place for it.
     """
+    if host is not None:
+        return
     damaged = {run_id: error for run_id, error in found.items() if isinstance(error, CorruptHistory)}
     if damaged:
         rebuild.set_aside(parts.journal, connection, damaged)

@@ -53,6 +53,33 @@ order by xact_start
 """Who has held a transaction open for so many seconds."""
 
 
+INDEXES = """
+select c.relname as name, i.indisvalid as is_valid
+from pg_index i join pg_class c on c.oid = i.indexrelid
+where c.relnamespace = cast(:schema as regnamespace)
+"""
+"""The indexes that are there, and whether each can be used: one whose making was broken off cannot."""
+
+ROOM = """
+select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as most,
+    (select count(*) from pg_stat_activity where backend_type = 'client backend') as used
+"""
+"""How many connections the server has for us all, and how many are in use."""
+
+BACKEND = "select pg_backend_pid()"
+"""Which process of the server answers; whoever lies between names another one when a connection is made."""
+
+SIZE = """
+select coalesce((select sum(pg_total_relation_size(c.oid)) from pg_class c
+        where c.relnamespace = cast(:schema as regnamespace) and c.relkind = 'r'), 0)::bigint as bytes,
+    (select min(started_at) from {s}.runs) as since, oldest.workflow, oldest.status, oldest.ended_at, {s}.clock() as at
+from (values (1)) one left join lateral (
+    select workflow, status, ended_at from {s}.runs where ended_at is not null order by started_at, run_id limit 1
+) oldest on true
+"""
+"""What the journal takes on disk, since when it has grown, and the oldest run that has ended."""
+
+
 def server(journal: Journal, connection: Connection) -> Any:
     """The server in one row."""
     return connection.execute(journal.sql(SERVER)).one()
@@ -79,3 +106,26 @@ def is_guarded(journal: Journal, connection: Connection) -> bool:
     """Whether facts are insert-only."""
     found: bool = connection.execute(journal.sql(GUARD), {"facts": f'"{journal.schema}".facts'}).scalar_one()
     return found
+
+
+def indexes(journal: Journal, connection: Connection) -> dict[str, bool]:
+    """Every index of the journal, and whether it can be used."""
+    rows = connection.execute(journal.sql(INDEXES), {"schema": f'"{journal.schema}"'}).all()
+    return {row.name: row.is_valid for row in rows}
+
+
+def room(journal: Journal, connection: Connection) -> Any:
+    """How many connections the server takes, and how many it has."""
+    return connection.execute(journal.sql(ROOM)).one()
+
+
+def has_pooler(journal: Journal, connection: Connection) -> bool:
+    """Whether somebody lies between this connection and the server, and answers in its place."""
+    raw: Any = connection.connection.driver_connection
+    answering: int = connection.execute(journal.sql(BACKEND)).scalar_one()
+    return bool(raw.info.backend_pid != answering)
+
+
+def size(journal: Journal, connection: Connection) -> Any:
+    """How large the journal is, and what is oldest in it."""
+    return connection.execute(journal.sql(SIZE), {"schema": f'"{journal.schema}"'}).one()

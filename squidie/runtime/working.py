@@ -15,6 +15,7 @@ from squidie.migrate import ensure
 from squidie.runtime.counting import Stats, stats_of
 from squidie.runtime.door import Door
 from squidie.views.fleet import WorkerView, workers_of
+from squidie.views.stranded import StrandedRuns, stranded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -110,6 +111,15 @@ class Working(Door):
     def has_authorize(self) -> bool:
         """Whether a hook of the host's is asked before commands on runs; without one whoever calls is trusted."""
         return self._policy.authorize is not None
+
+    @property
+    def has_visibility(self) -> bool:
+        """Whether a policy of the host's says who sees what; without one everybody looks from outside."""
+        return self._policy.visibility is not None
+
+    def check(self) -> StrandedRuns:
+        """Open runs that this code could not go on with: their callables are not here, or are called in another way."""
+        return stranded(self._parts.journal, self.registry)
 
     @property
     def engine(self) -> Engine:

@@ -23,6 +23,7 @@ from squidie.views.listing import RunPage
 from squidie.views.rows import RunRow
 from squidie.views.snapshot import RunSnapshot, TimerView, UndoView
 from squidie.views.steps import ParkedView, StepView, VoteView, WaitView
+from squidie.views.stranded import StrandedGroup, StrandedRuns
 from squidie.views.stuck import StuckGroup, StuckRuns
 from squidie.views.tailing import TailedFact
 from squidie.views.timeline import TimelineEvent
@@ -124,6 +125,8 @@ SHOWN: Mapping[type, Mapping[str, Kind]] = {
     Action: _kinds(inner="verb command"),
     StuckRuns: _kinds(open="groups open at"),
     StuckGroup: _kinds(open="code runs since examples", headline=Kind.HEADLINE, inner="subject"),
+    StrandedRuns: _kinds(open="groups open at"),
+    StrandedGroup: _kinds(open="workflow version definition step runs since examples", counted="action", inner="why"),
     Letter: _kinds(
         open="run_id short_id step workflow reason code first_failed_at at closed_at closed_as",
         counted="attempt queue claims owner requeues_in",

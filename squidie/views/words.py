@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from squidie.journal.queues import Pause
 
+_KIB = 1024
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160)) if number != ord("\n")}
 _TURNS = {number: f"\\u{number:04x}" for number in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
@@ -45,7 +46,7 @@ def first_line(error: Mapping[str, Any] | None) -> str:
     error = error or {}
     message = str(error.get("message") or "").partition("\n")[0]
     kind = str(error.get("type") or "").rpartition(".")[2].rpartition(":")[2]
-    return f"{kind}: {message}" if kind and message else kind or message or "no reason given"
+    return f"{kind}: {message}" if kind and message else kind or message or error.get("code") or "no reason given"
 
 
 def visible(text: str) -> str:
@@ -81,3 +82,13 @@ def paused(pause: Pause, now: datetime) -> str:
     """Who has paused a queue, how long ago and why."""
     ago = f" {span(now - pause.since)} ago" if pause.since is not None else ""
     return f"paused by {one_line(who(pause.by), 40)}{ago}: {one_line(pause.reason)}"
+
+
+def size(number: int) -> str:
+    """Bytes as people read them."""
+    size = float(number)
+    for unit in ("B", "KiB", "MiB"):
+        if size < _KIB:
+            return f"{size:.0f} {unit}"
+        size /= _KIB
+    return f"{size:.1f} GiB"

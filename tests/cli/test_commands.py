@@ -240,6 +240,9 @@ def test_doctor_says_of_the_database_and_the_broker_what_a_worker_would(make, ca
         def findings(self):
             return [Unwise("maxmemory-policy", "it evicts", "noeviction", unsafe=True), Unwise("pool", "solo", "none")]
 
+        def checked(self):
+            return {"broker.eviction": "it does not evict"}
+
         def quarantined(self):
             return 3
 
@@ -251,6 +254,7 @@ def test_doctor_says_of_the_database_and_the_broker_what_a_worker_would(make, ca
     assert (found["broker.settings"]["severity"], found["broker.quarantine"]["severity"]) == ("error", "warning")
     assert found["broker.settings"]["evidence"] == "maxmemory-policy: it evicts; pool: solo"
     assert found["broker.settings"]["fix"] == "noeviction; none"
+    assert found["broker.eviction"]["evidence"] == "it does not evict"
     assert found["broker.quarantine"]["evidence"].startswith("3 items put aside")
     assert found["db.durability"]["severity"] == "error"
     assert "fsync: it is off" in found["db.durability"]["evidence"]
@@ -276,13 +280,13 @@ def test_doctor_names_a_transaction_that_was_forgotten(squidie, call, monkeypatc
 
 def test_doctor_sees_what_is_meant_for_tests(squidie, call, clock, monkeypatch):
     """S-20: a clock that was set by hand, and failpoints that are armed."""
-    assert call("doctor", "--only", "test.switches", "--strict").exit_code == 0
+    assert call("doctor", "--only", "db.test_flags", "--strict").exit_code == 0
     clock(NOON)
-    assert "the clock of this journal is that of tests" in call("doctor", "--only", "test.switches").stdout
+    assert "the clock of this journal is that of tests" in call("doctor", "--only", "db.test_flags").stdout
     clock(None)
     monkeypatch.setattr(failpoints, "_armed", failpoints.Armed(failpoints.parse("tick.before_commit=kill"), None))
 
-    shown = call("doctor", "--only", "test.switches", "--strict")
+    shown = call("doctor", "--only", "db.test_flags", "--strict")
 
     assert "failpoints are armed: tick.before_commit=kill" in " ".join(shown.stdout.split())
     assert shown.exit_code == 8

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from squidie.cli import checks
-from squidie.cli.patient import Patient, Severity
+from squidie.cli.checks.journal import journal_verify
+from squidie.cli.checks.patient import Patient, Severity
 from squidie.cli.setup import Setup
 from tests.support.flows import Chain
 from tests.support.lab import change, scalar, work_off
@@ -117,9 +117,9 @@ def test_the_doctor_looks_at_a_sample_and_changes_nothing(squidie):
     run = squidie.start(Chain)
     patient = Patient(Setup(celery=type("App", (), {"squidie": squidie})()))
 
-    assert checks.journal_verify(patient).severity is Severity.OK
+    assert journal_verify(patient).severity is Severity.OK
     tamper(squidie, run, "edited", 1)
-    found = checks.journal_verify(patient)
+    found = journal_verify(patient)
 
     assert (found.severity, found.evidence) == (
         Severity.ERROR,

@@ -28,3 +28,23 @@ from pg_stat_activity
 where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
     and xact_start <= statement_timestamp() - make_interval(secs => :longest)
 order by xact_start;
+
+-- INDEXES
+select c.relname as name, i.indisvalid as is_valid
+from pg_index i join pg_class c on c.oid = i.indexrelid
+where c.relnamespace = cast(:schema as regnamespace);
+
+-- ROOM
+select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as most,
+    (select count(*) from pg_stat_activity where backend_type = 'client backend') as used;
+
+-- BACKEND
+select pg_backend_pid();
+
+-- SIZE
+select coalesce((select sum(pg_total_relation_size(c.oid)) from pg_class c
+        where c.relnamespace = cast(:schema as regnamespace) and c.relkind = 'r'), 0)::bigint as bytes,
+    (select min(started_at) from {s}.runs) as since, oldest.workflow, oldest.status, oldest.ended_at, {s}.clock() as at
+from (values (1)) one left join lateral (
+    select workflow, status, ended_at from {s}.runs where ended_at is not null order by started_at, run_id limit 1
+) oldest on true;

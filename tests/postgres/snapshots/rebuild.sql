@@ -40,7 +40,7 @@ select * from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, 
 
 -- KEEP
 update {s}.runs r
-set status = h.status, state = h.state::json, fold = 2, updated_at = h.at, ended_at = h.ended,
+set status = h.status, state = h.state::json, fold = 3, updated_at = h.at, ended_at = h.ended,
     workflow = h.workflow, definition = h.definition, trigger = h.trigger, queue = h.queue, priority = h.priority,
     partition = h.partition
 from unnest(:h_run, :h_rev, :h_status, :h_state, :h_at, :h_ended, :h_workflow, :h_definition, :h_trigger, :h_queue,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from squidie.cli.patient import Finding, Severity
+from squidie.cli.checks.patient import Finding, Severity
 from squidie.views.words import many
 
 if TYPE_CHECKING:
-    from squidie.cli.patient import Patient
+    from squidie.cli.checks.patient import Patient
 
 SAMPLE = 100
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from squidie.engine import conditions
 from squidie.journal import health
+from squidie.journal.schedules import all_of
 from squidie.views.fleet import fleet
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from squidie.cli.setup import Setup
     from squidie.delivery import Finding as Unwise
+    from squidie.journal.schedules import Schedule
     from squidie.journal.store import Journal
     from squidie.runtime import Squidie
     from squidie.views.fleet import Fleet
@@ -46,10 +48,10 @@ class Needs(StrEnum):
 
 
 class Check(NamedTuple):
-    """One check by its id, which is its anchor in the documentation."""
+    """One check by its id, which is its anchor in the documentation; `look` finds None where it makes no sense."""
 
     id: str
-    look: Callable[[Patient], Finding]
+    look: Callable[[Patient], Finding | None]
     needs: Needs = Needs.SCHEMA
 
 
@@ -68,9 +70,7 @@ class Patient:
     @cached_property
     def journal(self) -> Journal:
         """Its journal."""
-        from squidie.journal.store import Journal
-
-        return Journal(self.squidie.engine, self.squidie.schema)
+        return self.setup.journal()
 
     @cached_property
     def server(self) -> Any:
@@ -87,6 +87,50 @@ class Patient:
     def fleet(self) -> Fleet:
         """Who is alive, and what is due."""
         return fleet(self.journal, alive_for=max(60.0, 3 * self.squidie.settings.sweep))
+
+    @cached_property
+    def unwise(self) -> dict[str, list[Unwise]]:
+        """What is unwise about the delivery, by the id of the check. Raises `Unavailable`."""
+        found: dict[str, list[Unwise]] = {}
+        for each in getattr(self.squidie.delivery, "findings", list)():
+            found.setdefault(each.check, []).append(each)
+        return found
+
+    @cached_property
+    def checked(self) -> dict[str, str]:
+        """What the delivery has looked at, by the id of the check, in the words for when all is well."""
+        return getattr(self.squidie.delivery, "checked", dict)()
+
+    @cached_property
+    def schedules(self) -> Sequence[Schedule]:
+        """Every schedule, as it stands."""
+        with self.journal.reading() as connection:
+            return all_of(self.journal, connection)
+
+    @property
+    def has_code(self) -> bool:
+        """Whether the application is at hand, and not the journal alone."""
+        return Needs.CODE in self.has
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first of them, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def ok(evidence: str) -> Finding:
+    """All is well."""
+    return Finding(Severity.OK, evidence)
+
+
+def warning(evidence: str, fix: str) -> Finding:
+    """Something that will bite somebody."""
+    return Finding(Severity.WARNING, evidence, fix)
+
+
+def error(evidence: str, fix: str) -> Finding:
+    """Something that bites now."""
+    return Finding(Severity.ERROR, evidence, fix)
 
 
 def summed(unwise: Sequence[Unwise], well: str) -> Finding:
