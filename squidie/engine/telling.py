@@ -194,8 +194,7 @@ class Telling:
             command.attributes["outcome"] = "refused" if is_refused else "failed"
             if isinstance(error, Refused):
                 command.attributes["code"] = error.code
-                refused = {"verb": verb, "code": error.code}
-                self.handlers.tell([Event(name="command.refused", attributes=refused)])
+                self.refused(verb, error)
             command.group, is_whole = None, True
             raise
         finally:
@@ -205,6 +204,11 @@ class Telling:
                 command.group.events.append(command.event())
             elif is_whole:
                 self.handlers.tell([command.event()])
+
+    def refused(self, verb: str, error: Refused) -> None:
+        """A request was refused; nothing was written."""
+        if self.on:
+            self.handlers.tell([Event(name="command.refused", attributes={"verb": verb, "code": error.code})])
 
     def repeated(self) -> None:
         """The command that is being answered was answered before."""

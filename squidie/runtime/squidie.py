@@ -111,7 +111,8 @@ class Squidie(Showing, Starting, Working, Operating, Retaining, Verifying):
         Its identity is the window, as for our own ticks, or the `signal_id`, which wins over a window. A duplicate is
         answered by the run that exists, or by None with `on_duplicate="skip_duplicate"`. Raises `InvalidSchedule`.
         """
-        is_silent = is_skipped(on_duplicate)
-        delivered = Delivered(workflow, trigger, signal_id=signal_id, window=(window_start, window_end))
-        run = self._begin(delivered.command(self._parts, self.now(), actor), session, connection)
+        with asking.audited(self._parts, "start_cron", None, actor):
+            is_silent = is_skipped(on_duplicate)
+            delivered = Delivered(workflow, trigger, signal_id=signal_id, window=(window_start, window_end))
+            run = self._begin(delivered.command(self._parts, self.now(), actor), session, connection)
         return None if is_silent and not run.created else run

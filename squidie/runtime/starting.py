@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from squidie.engine import asking, requests
-from squidie.engine.asking import audited
+from squidie.engine.asking import audited, refused
 from squidie.engine.requests import Request
 from squidie.engine.sending import SEND, send_of
 from squidie.errors import InvalidArgument, SquidieError
@@ -120,10 +120,14 @@ class Starting(Door):
                 asked.append(error)
         commands = [each for each in asked if not isinstance(each, SquidieError)]
         verdicts = iter(asking.start(self._parts, commands, *host, strict=not partial) if commands else ())
-        return [
+        found = [
             each if isinstance(each, SquidieError) else self._run_or_error(next(verdicts), partial=partial)
             for each in asked
         ]
+        for each in found:
+            if isinstance(each, SquidieError):
+                refused(self._parts, "start_many", None, options.get("actor"), each)
+        return found
 
     def send(
         self,

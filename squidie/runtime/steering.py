@@ -159,7 +159,8 @@ class Steering(Seeing):
         self, signal: Signal | Mapping[str, Any] | str | bytes, *, session: Any = None, connection: Any = None
     ) -> Run | None:
         """Do what a signal says, given as one or as data: the same as calling its verb. Raises `InvalidSignal`."""
-        found = checked(signal)
+        with audited(self._parts, "apply_signal", None, None, is_whole=False):
+            found = checked(signal)
         run: Run | None = getattr(self, found.verb)(**found.arguments(), session=session, connection=connection)
         return run
 

@@ -179,6 +179,31 @@ def test_a_refusal_is_told_and_changes_nothing(squidie, ear):
     assert "canary" not in repr(ear)
 
 
+def test_each_member_that_is_refused_and_each_signal_is_told(squidie, ear, caplog):
+    """17.7, 17.2: and in the audit's log, though the call itself was answered."""
+    caplog.set_level("INFO", "squidie.audit")
+    squidie.start(Single, key="k")
+    squidie.start_many(Single, [{"plan": {}}, {"no": 1}, {}], keys=["k", "l", "m"], partial=True, actor="ann")
+    with raises("invalid_signal"):
+        squidie.apply_signal({"type": "canary-9"})
+    with raises("workflow_not_found"):
+        squidie.start_cron("Nowhere", signal_id="s")
+
+    told = [(event.attributes["verb"], event.attributes["code"]) for event in ear.spans("command.refused")]
+    assert told == [
+        ("start_many", "key_reused"), ("start_many", "invalid_payload"), ("apply_signal", "invalid_signal"),
+        ("start_cron", "workflow_not_found"),
+    ]  # fmt: skip
+    assert caplog.text.count("refused: ") == 4
+    assert "start_many of a run by ann: key_reused" in caplog.text
+    assert [span.attributes["outcome"] for span in ear.spans("command")] == [
+        "accepted",
+        "accepted",
+        "refused",
+        "refused",
+    ]
+
+
 def test_a_command_is_a_span_from_the_call_to_the_commit(squidie, ear):
     """17.7: accepted, repeated, and linked to the run that it concerns."""
     run = squidie.start(Paused)
