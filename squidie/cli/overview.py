@@ -51,7 +51,7 @@ def _print(screen: Screen, found: Status, seen: Status) -> None:
     for name, text in rows:
         screen.print(f"[dim]{name:<10}[/] {text}")
     if not seen.waiting:
-        screen.print("", "[green]✓[/] Everything goes on by itself.")
+        screen.print("", "[green]✓[/] Everything goes on by itself." if found.open else "No run is open.")
         return
     screen.print("", f"[bold]{found.needs_somebody:,} of {found.open:,} do not go on by themselves[/]")
     for group in seen.waiting[:MOST]:

@@ -25,13 +25,13 @@ PAGE = Path(__file__).parents[2] / "docs/reference/cli.md"
 HEAD = """# The command line
 
 Every command, with the screen that it shows: the same runs each time, on a clock that stands still, at 80 columns.
-`squidie`, `celery -A PROJECT squidie` and `flask squidie` are one group.
+`squidie` and `celery -A PROJECT squidie` are one group.
 
-```bash
-squidie -A shop.flows:squidie ls        # or SQUIDIE_APP, or [tool.squidie] app in pyproject.toml
-squidie --dsn postgresql:///app ls      # where the code is not at hand
-squidie ls --json                       # one document; errors go to stderr
-celery -A PROJECT squidie ls            # the application that is installed in this Celery app
+```console
+$ squidie -A shop.flows:squidie ls        # or SQUIDIE_APP, or [tool.squidie] app in pyproject.toml
+$ squidie --dsn postgresql:///app ls      # where the code is not at hand
+$ squidie ls --json                       # one document; errors go to stderr
+$ celery -A PROJECT squidie ls            # the application that is installed in this Celery app
 ```
 
 Data goes to stdout, everything else to stderr. Documents are described in [JSON](json.md), checks in

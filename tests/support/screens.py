@@ -106,6 +106,7 @@ CHANGING = (
     (re.compile(r'"(squidie|python|celery|sqlalchemy|psycopg|alembic|msgspec|click|rich)": "[^"]*"'), r'"\1": "N.N.N"'),
     (re.compile(r"--apply [\w-]{20,}"), "--apply TOKEN"),
     (re.compile(r"\d+ (B|KiB)\b"), "24 KiB"),
+    (re.compile(r"WHO +WHY"), "WHO                   WHY"),
     (re.compile(r'"hash": "[0-9a-f]{64}"'), '"hash": "5f0c…"'),
     (re.compile(r"\b\d+ms(?= *$)", re.MULTILINE), "0ms"),
 )
