@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from squidie.cli.completing import complete_runs, complete_workflows
 from squidie.cli.reading import Reading, moment, pairs, read_command
 from squidie.cli.who import AS
 from squidie.errors import InvalidArgument
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from squidie.runtime import Run, Squidie
 
 _START = (
-    click.argument("workflow", metavar="WORKFLOW[:TRIGGER]"),
+    click.argument("workflow", metavar="WORKFLOW[:TRIGGER]", shell_complete=complete_workflows),
     click.option(
         "-p",
         "--param",
@@ -98,7 +99,7 @@ def run(reading: Reading, workflow: str, *, source: str | None, timeout: str | N
 
 
 @click.command()
-@click.argument("runs", metavar="ID...", nargs=-1, required=True)
+@click.argument("runs", metavar="ID...", shell_complete=complete_runs, nargs=-1, required=True)
 @click.option("--reason", required=True, help="Why; it is kept in the journal.")
 @click.option("--compensate", is_flag=True, help="Undo first what has completed.")
 @click.option("--abandon-undo", is_flag=True, help="End runs that are being undone, and leave the rest of it.")

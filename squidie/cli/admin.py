@@ -83,12 +83,17 @@ def _said(schema: str, before: str | None, after: str | None, wanted: str) -> st
 @read_command
 def version(reading: Reading) -> None:
     """Print the versions of Squidie and what it stands on."""
-    found = {"python": platform.python_version(), **{part: number for part in _PARTS if (number := _version(part))}}
+    found = versions()
     if reading.as_json:
         reading.document("squidie.version/1", {"versions": found})
         return
     for part, number in found.items():
         click.echo(f"{part:<12}{number}")
+
+
+def versions() -> dict[str, str]:
+    """Of Squidie and what it stands on, as far as it is installed."""
+    return {"python": platform.python_version(), **{part: number for part in _PARTS if (number := _version(part))}}
 
 
 def _version(part: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from squidie.cli.completing import complete_runs
 from squidie.cli.people import report, said_by
 from squidie.cli.reading import Reading, pairs, read_command
 
@@ -23,7 +24,7 @@ _REASON = click.option("--reason", help="Why; it is kept.")
 
 
 @click.command()
-@click.argument("run", metavar="ID")
+@click.argument("run", metavar="ID", shell_complete=complete_runs)
 @click.option("--step", help="Which step, where several wait for their next attempt.")
 @said_by
 @read_command
@@ -36,7 +37,7 @@ def retry(reading: Reading, run: str, *, step: str | None, by: dict[str, Any]) -
 
 
 @click.command()
-@click.argument("run", metavar="ID")
+@click.argument("run", metavar="ID", shell_complete=complete_runs)
 @_ALLOW
 @_REASON
 @click.option("--queue", help="The queue of steps that name none.")
@@ -70,7 +71,7 @@ def replay(
 
 
 @click.command()
-@click.argument("run", metavar="ID")
+@click.argument("run", metavar="ID", shell_complete=complete_runs)
 @click.argument("step")
 @click.option("-p", "--param", "params", multiple=True, metavar="NAME=TEXT|NAME:=JSON", help="Replace a payload field.")
 @_ALLOW

@@ -15,12 +15,14 @@ from squidie.cli.lazily import Commands
 from squidie.cli.setup import Setup
 
 COMMANDS = {
+    "status": ("squidie.cli.overview:status", "Show how things are, on one screen."),
     "ls": ("squidie.cli.runs:ls", "List runs, newest first."),
     "show": ("squidie.cli.runs:show", "Show one run: why it is where it is, and its steps."),
     "explain": ("squidie.cli.explain:explain", "Say why a run is where it is, and who can do what."),
     "watch": ("squidie.cli.watch:watch", "Follow runs until they end."),
     "tail": ("squidie.cli.tail:tail", "Tell the facts of all runs as they are committed."),
     "graph": ("squidie.cli.graphs:graph", "Draw a run or a workflow."),
+    "workflows": ("squidie.cli.workflows:workflows", "Look at workflows, and at the graphs that runs keep."),
     "start": ("squidie.cli.act:start", "Start a run, or many."),
     "run": ("squidie.cli.act:run", "Start a run and wait; the exit code is its result."),
     "approve": ("squidie.cli.people:approve", "Approve what a run asks."),
@@ -38,10 +40,13 @@ COMMANDS = {
     "limits": ("squidie.cli.limits:limits", "Show limits and rates, and set other numbers."),
     "workers": ("squidie.cli.fleet:workers", "Show who is alive, and what they serve."),
     "worker": ("squidie.cli.work:worker", "Work off queues without a broker."),
+    "export": ("squidie.cli.exporting:export", "Write one run as a document, masked."),
     "gc": ("squidie.cli.gc:gc", "Remove ended runs that are past their age."),
     "verify": ("squidie.cli.verify:verify", "Check facts, and what is derived from them; rebuild it."),
     "migrate": ("squidie.cli.admin:migrate", "Create or upgrade the journal's schema."),
     "doctor": ("squidie.cli.doctor:doctor", "Check everything that can be wrong around Squidie."),
+    "check": ("squidie.cli.deploying:check", "Say which open runs this code could not go on with."),
+    "completion": ("squidie.cli.completion:completion", "Print what makes Tab work in a shell."),
     "version": ("squidie.cli.admin:version", "Print the versions of Squidie and what it stands on."),
 }
 PLUGINS = "squidie.commands"

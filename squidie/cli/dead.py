@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from squidie.cli.completing import complete_runs
 from squidie.cli.listing import Listing
-from squidie.cli.reading import Reading, moment, read_command
+from squidie.cli.reading import SCOPE, Reading, moment, read_command
 from squidie.cli.who import AS
 from squidie.errors import InvalidArgument
 
@@ -37,7 +38,7 @@ _NARROWING = (
     click.option("--all", "is_all", is_flag=True, help="Both."),
 )
 _HANDS = (
-    click.argument("targets", nargs=-1, required=True, metavar="RUN[:STEP]...|QUERY..."),
+    click.argument("targets", nargs=-1, required=True, metavar="RUN[:STEP]...|QUERY...", shell_complete=complete_runs),
     click.option("--reason", required=True, help="Why; it is kept."),
     AS,
     click.option("--canary", "most", type=click.IntRange(min=1), metavar="N", help="Only so many, the newest first."),
@@ -69,6 +70,7 @@ def dead() -> None:
 @_given(*_NARROWING)
 @click.option("--limit", default=50, show_default=True, help="At most so many; 0 is all.")
 @click.option("--after", metavar="CURSOR", help="The page after this one.")
+@SCOPE
 @read_command
 def ls(reading: Reading, query: tuple[str, ...], *, limit: int, after: str | None, **given: Any) -> None:
     """List letters, newest first."""
@@ -76,40 +78,42 @@ def ls(reading: Reading, query: tuple[str, ...], *, limit: int, after: str | Non
     letters = reading.setup.on_journal().dead_letters
     page = letters.list(**where, limit=limit, after=after) if limit else _all(letters, where, after)
     if reading.as_json:
-        reading.document("squidie.dead/1", page)
+        reading.document("squidie.dead/1", reading.told(page))
         return
     from squidie.cli.letters import print_page
 
-    print_page(reading.screen, page, letters.count(**where))
+    print_page(reading.screen, reading.see(page), letters.count(**where))
 
 
 @dead.command()
 @_given(*_NARROWING)
 @click.option("--limit", default=50, show_default=True, help="At most so many.")
+@SCOPE
 @read_command
 def groups(reading: Reading, query: tuple[str, ...], *, limit: int, **given: Any) -> None:
     """Say what failed the same way, the most frequent first: ids, times and numbers are taken out of messages."""
     found = reading.setup.on_journal().dead_letters.groups(**_where(reading, query, given), limit=limit)
     if reading.as_json:
-        reading.document("squidie.dead.groups/1", found)
+        reading.document("squidie.dead.groups/1", reading.told(found))
         return
     from squidie.cli.letters import print_groups
 
-    print_groups(reading.screen, found)
+    print_groups(reading.screen, reading.see(found))
 
 
 @dead.command()
-@click.argument("target", metavar="RUN[:STEP]")
+@click.argument("target", metavar="RUN[:STEP]", shell_complete=complete_runs)
+@SCOPE
 @read_command
 def show(reading: Reading, target: str) -> None:
     """Show one letter in full: the error, its tries and claims, and what was done about it."""
     letter = _letter(reading, target, is_open=None)
     if reading.as_json:
-        reading.document("squidie.dead.letter/1", letter)
+        reading.document("squidie.dead.letter/1", reading.told(letter))
         return
     from squidie.cli.letters import print_letter
 
-    print_letter(reading.screen, letter, reading.setup.on_journal().now())
+    print_letter(reading.screen, reading.see(letter), reading.setup.on_journal().now())
 
 
 @dead.command()

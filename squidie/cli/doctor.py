@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from squidie.cli.checks.patient import Finding
 
 _ERRORS, _WARNINGS = 1, 8
+_NAME = 21
+_PAGE = "docs/reference/doctor.md"
 _SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]⚠[/]", "error": "[red]✕[/]"}
 
 
@@ -28,6 +30,8 @@ def doctor(reading: Reading, *, strict: bool, only: str | None) -> None:
     if only is not None and only not in known:
         raise InvalidArgument("--only", "there is no such check", hint=f"known: {', '.join(known)}")
     found = []
+    if not reading.as_json and only is None:
+        reading.screen.print(f"[dim]{_about()}[/]")
     for name, finding in examine(reading.setup, only):
         found.append((name, finding))
         if not reading.as_json:
@@ -39,24 +43,34 @@ def doctor(reading: Reading, *, strict: bool, only: str | None) -> None:
     elif only is not None and not found:
         reading.screen.note(f"{only} does not apply here.")
     else:
-        _print_sum(reading, [finding for _, finding in found])
+        _print_sum(reading, found)
     click.get_current_context().exit(code)
 
 
 def _print(reading: Reading, name: str, finding: Finding) -> None:
     from rich.markup import escape
 
-    fix = [f"[dim]fix: {escape(finding.fix)}[/]"] if finding.fix else []
-    reading.screen.item(_SIGNS[finding.severity], name, escape(finding.evidence), *fix)
+    fix = [f"[dim]fix: {escape(finding.fix)}[/]"] if finding.fix and finding.severity != "ok" else []
+    reading.screen.item(_SIGNS[finding.severity], name, escape(finding.evidence), *fix, width=_NAME)
 
 
-def _print_sum(reading: Reading, findings: list[Finding]) -> None:
+def _about() -> str:
+    from squidie.cli.admin import versions
+
+    named = versions()
+    told = [f"{part} {named[part]}" for part in ("squidie", "python", "celery") if part in named]
+    return " · ".join(told)
+
+
+def _print_sum(reading: Reading, found: list[tuple[str, Finding]]) -> None:
+    findings = [finding for _, finding in found]
     errors, warnings = (sum(finding.severity == kind for finding in findings) for kind in ("error", "warning"))
     if not errors and not warnings:
         reading.screen.note("[green]All is well.[/]")
         return
     parts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
-    reading.screen.note(", ".join(parts))
+    worst = next(name for kind in ("error", "warning") for name, finding in found if finding.severity == kind)
+    reading.screen.note(f"{', '.join(parts)}.  [dim]{_PAGE}#{worst.replace('.', '')} and the others[/]")
 
 
 def _exit_code(findings: list[Finding], *, strict: bool) -> int:

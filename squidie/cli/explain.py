@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
+from squidie.cli.completing import complete_runs
 from squidie.cli.reading import SCOPE, Reading, query_of, read_command
 from squidie.errors import InvalidArgument
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from squidie.views.explain import Blocker, Explanation
     from squidie.views.stuck import StuckRuns
 
-NO_AGE = "0s"
+NO_AGE, _STATE = "0s", 7
 _SKIPPED = ("error", "since")
 
 
 @click.command()
-@click.argument("terms", nargs=-1, metavar="ID|QUERY...")
+@click.argument("terms", nargs=-1, metavar="ID|QUERY...", shell_complete=complete_runs)
 @click.option("--step", metavar="NAME", help="This step of the run, begun or not.")
 @click.option("--stuck", is_flag=True, help="What all runs wait for that do not go on by themselves, rolled up.")
 @click.option("--all", "everything", is_flag=True, help="With --stuck: those as well that go on by themselves.")
@@ -71,7 +72,8 @@ def _print_blocker(screen: Screen, blocker: Blocker, now: datetime) -> None:
     from squidie.cli.render import stamp
     from squidie.views.words import span
 
-    since = f"{stamp(blocker.since, now)} ({span(now - blocker.since)})" if blocker.since else ""
+    begun = blocker.since if blocker.since is not None and blocker.since <= now else None
+    since = f"{stamp(begun, now)} ({span(now - begun)})" if begun is not None else ""
     after = blocker.next
     ahead = (
         f", {stamp(after.at, now)}" + (f" (in {span(after.at - now)})" if after.at > now else "") if after.at else ""
@@ -120,7 +122,9 @@ def _print_stuck(screen: Screen, found: StuckRuns, *, is_aged: bool) -> None:
         return
     for group in found.groups:
         tails = short_ids(group.examples)
-        screen.print(f"{screen.badge(group.code.state)}  {escape(group.headline)}")
-        screen.print(f"  [dim]{', '.join(tails.values())}{' …' if group.runs > len(tails) else ''}[/]")
+        state = group.code.state
+        named = f"[dim]{', '.join(tails.values())}{' …' if group.runs > len(tails) else ''}[/]"
+        sign = state.ascii if screen.ascii else state.glyph
+        screen.item(sign, state.word, escape(group.headline), named, width=_STATE)
     stuck = sum(group.runs for group in found.groups)
     screen.note(f"[dim]{stuck:,} of {many(found.open, 'open run')}[/]")

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from squidie.errors import RunUnsuccessful, SquidieError
-from squidie.views.words import visible
+from squidie.errors import RunUnsuccessful, SquidieError, UnsafeReplay
+from squidie.history.lines import visible
 
 CANCELLED = 11
 
@@ -26,7 +26,7 @@ class Failure(NamedTuple):
 def failure_of(error: Exception) -> Failure | None:
     """The failure to be told, or None for a bug of ours."""
     if isinstance(error, SquidieError):
-        return Failure(error.message, error.hint, _exit_code(error), error.to_dict())
+        return Failure(error.message, _hint(error), _exit_code(error), error.to_dict())
     if isinstance(error, click.UsageError):
         return _usage(error)
     if isinstance(error, click.ClickException):
@@ -45,6 +45,14 @@ def tell(failure: Failure, *, as_json: bool, color: bool | None = None) -> None:
     click.secho(f"{sign} {visible(failure.message)}", fg="red", err=True, color=color)
     if failure.hint:
         click.echo(f"  {visible(failure.hint)}", err=True)
+
+
+def _hint(error: SquidieError) -> str | None:
+    """What to do, in the words of a terminal."""
+    if not isinstance(error, UnsafeReplay):
+        return error.hint
+    options = " ".join(f"--allow-irreversible {step['step']}" for step in error.steps)
+    return f"look first whether it took effect; to go on all the same: {options}"
 
 
 def _exit_code(error: SquidieError) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from squidie.cli.completing import complete_queues
 from squidie.cli.listing import Listing
 from squidie.cli.reading import Reading, read_command
 from squidie.cli.who import AS
@@ -13,7 +14,7 @@ from squidie.cli.who import AS
 if TYPE_CHECKING:
     from squidie.journal.queues import Pause
 
-_NAME = click.argument("name", metavar="QUEUE")
+_NAME = click.argument("name", metavar="QUEUE", shell_complete=complete_queues)
 _KEY = click.option("--key", help="Makes it idempotent: the same key is the same request.")
 
 
@@ -23,7 +24,7 @@ def queues() -> None:
 
 
 @queues.command()
-@click.argument("names", metavar="QUEUE...", nargs=-1)
+@click.argument("names", metavar="QUEUE...", nargs=-1, shell_complete=complete_queues)
 @click.option("--partitions", is_flag=True, help="A line for each partition as well.")
 @read_command
 def ls(reading: Reading, names: tuple[str, ...], *, partitions: bool) -> None:

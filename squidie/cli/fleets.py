@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from squidie.views.words import many, one_line, paused, span, who
+from squidie.history.lines import one_line
+from squidie.views.words import many, paused, span, who
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from squidie.cli.completing import complete_runs_or_workflows
 from squidie.cli.reading import SCOPE, Reading, read_command
 from squidie.errors import InvalidArgument, InvalidSpec, RunNotFound, WorkflowNotFound
 
@@ -20,7 +21,7 @@ FORMATS = click.Choice(["unicode", "ascii", "mermaid", "dot", "svg", "json"])
 
 
 @click.command()
-@click.argument("what", metavar="ID|WORKFLOW|@FILE")
+@click.argument("what", metavar="ID|WORKFLOW|@FILE", shell_complete=complete_runs_or_workflows)
 @click.option("--format", "form", type=FORMATS, default="unicode", show_default=True, help="How it is drawn.")
 @click.option("--history", is_flag=True, help="With json: inputs, outputs, errors and attempts of each node.")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write it there.")

@@ -104,7 +104,7 @@ def print_letter(screen: Screen, letter: Letter, now: datetime) -> None:
         ("partition", letter.partition or ""),
         ("group", letter.fingerprint),
         ("run", str(letter.run_id)),
-        ("requeue", _REQUEUES[letter.requeues_in] if letter.closed_at is None else ""),
+        ("requeue", _REQUEUES.get(letter.requeues_in, "") if letter.closed_at is None else ""),
         ("closed", _closed(letter, now)),
     ]
     for name, value in facts:

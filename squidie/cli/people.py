@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from squidie.cli.completing import complete_runs
 from squidie.cli.reading import Reading, pairs, read_command
 from squidie.cli.who import AS
 
@@ -41,7 +42,7 @@ def said_by(command: Callable[..., None]) -> Callable[..., None]:
 def _answering(command: Callable[..., None]) -> click.Command:
     """A command that answers an open question of a run."""
     made = said_by(read_command(command))
-    for option in (_EXPECT, _DATA, _STEP, click.argument("run", metavar="ID")):
+    for option in (_EXPECT, _DATA, _STEP, click.argument("run", metavar="ID", shell_complete=complete_runs)):
         made = option(made)
     return click.command()(made)
 
@@ -65,7 +66,7 @@ def resume(reading: Reading, run: str, *, data: str | None, **given: Any) -> Non
 
 
 @click.command()
-@click.argument("run", metavar="ID")
+@click.argument("run", metavar="ID", shell_complete=complete_runs)
 @click.argument("role")
 @_STEP
 @click.option("--due", metavar="AGE", help='How long they have, for example "4h".')
@@ -79,7 +80,7 @@ def delegate(reading: Reading, run: str, role: str, *, step: str | None, due: st
 
 
 @click.command()
-@click.argument("run", metavar="ID")
+@click.argument("run", metavar="ID", shell_complete=complete_runs)
 @click.argument("event")
 @click.option("-p", "--param", "params", multiple=True, metavar="NAME=TEXT|NAME:=JSON", help="A field of its payload.")
 @click.option("--data", metavar="JSON|@FILE|-", help="Its payload, where that is no object of -p fields.")

@@ -17,8 +17,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from squidie.history.lines import visible
 from squidie.views.states import State
-from squidie.views.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,11 +82,11 @@ class Screen:
             table.add_row(*row)
         self._trimmed(table)
 
-    def item(self, sign: str, name: str, text: str, *more: str) -> None:
+    def item(self, sign: str, name: str, text: str, *more: str, width: int = 15) -> None:
         """One entry of a list: a sign, a name, and text that is wrapped beside them."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
         table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, min_width=15)
+        table.add_column(no_wrap=True, min_width=width)
         table.add_column(overflow="fold")
         table.add_row(self.plain(sign), self.plain(escape(name)), self.plain("\n".join((text, *more))))
         self._trimmed(table)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from squidie.cli.completing import complete_runs, complete_workflows
 from squidie.cli.reading import SCOPE, Reading, moment, query_of, read_command
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ STATUSES = click.Choice(["running", "paused", "compensating", "completed", "fail
 
 
 @click.command()
-@click.argument("query", nargs=-1)
-@click.option("--workflow", metavar="NAME", help="Runs of this workflow.")
+@click.argument("query", nargs=-1, shell_complete=complete_workflows)
+@click.option("--workflow", metavar="NAME", shell_complete=complete_workflows, help="Runs of this workflow.")
 @click.option("--status", multiple=True, type=STATUSES, help="Runs with this status; may be repeated.")
 @click.option("--open/--ended", "is_open", default=None, help="Runs that have not ended, or those that have.")
 @click.option("--since", metavar="AGE|TIME", help='Open since, or ended after: "2h", or 2026-05-01T12:00Z.')
@@ -57,13 +58,12 @@ def _page(setup: Setup, where: dict[str, Any], limit: int, after: str | None) ->
 
 
 @click.command()
-@click.argument("run", metavar="ID")
+@click.argument("run", metavar="ID", shell_complete=complete_runs)
 @click.option("--steps", "with_steps", is_flag=True, help="Each step in full: action, queue, holder, times, error.")
 @click.option("--data", "with_data", is_flag=True, help="Payload, outputs and error.")
 @click.option("--graph", "with_graph", is_flag=True, help="Its graph, drawn.")
-@click.option(
-    "--timeline", "with_timeline", is_flag=True, help="What happened, in order: facts, and claims they ended."
-)
+@click.option("--timeline", "with_timeline", is_flag=True, help="Its steps against time; long pauses are folded.")
+@click.option("--events", "with_events", is_flag=True, help="What happened, in order: facts, and claims they ended.")
 @click.option("--journal", "with_journal", is_flag=True, help="Its facts, in order.")
 @SCOPE
 @read_command
@@ -75,6 +75,7 @@ def show(
     with_data: bool,
     with_graph: bool,
     with_timeline: bool,
+    with_events: bool,
     with_journal: bool,
 ) -> None:
     """Show one run: why it is where it is, and its steps.
@@ -85,13 +86,16 @@ def show(
     from squidie.views.snapshot import inspect_run
 
     snapshot = inspect_run(reading.setup.journal(), reading.setup.find(run))
-    more = _asked(reading, snapshot, graph=with_graph, timeline=with_timeline, journal=with_journal)
+    is_timed = with_events or (with_timeline and reading.as_json)
+    more = _asked(reading, snapshot, graph=with_graph, timeline=is_timed, journal=with_journal)
     if reading.as_json:
         reading.document("squidie.run/1", reading.told(snapshot), **_plain(reading, more))
         return
     snapshot = reading.see(snapshot)
     tables.print_head(reading.screen, snapshot)
-    if with_steps:
+    if with_timeline:
+        _print_timeline(reading, snapshot)
+    elif with_steps:
         tables.print_each_step(reading.screen, snapshot, outside=reading.is_outside)
     else:
         tables.print_steps(reading.screen, snapshot, outside=reading.is_outside)
@@ -112,6 +116,15 @@ def _asked(reading: Reading, run: RunSnapshot, *, graph: bool, timeline: bool, j
     found: dict[str, Any] = {"graph": inspect_run_graph(at, run.id)} if graph else {}
     found |= {"timeline": inspect_run_timeline(at, run.id)} if timeline else {}
     return found | ({"journal": facts_of(at, run.id)} if journal else {})
+
+
+def _print_timeline(reading: Reading, run: RunSnapshot) -> None:
+    from squidie.cli.timelines import print_timeline
+    from squidie.views.graph import inspect_run_graph
+
+    graph = reading.see(inspect_run_graph(reading.setup.journal(), run.id, history=True))
+    attempts = {node.id: node.attempts for node in graph.nodes}
+    print_timeline(reading.screen, run, attempts, outside=reading.is_outside)
 
 
 def _plain(reading: Reading, more: dict[str, Any]) -> dict[str, Any]:

@@ -58,21 +58,16 @@ def _footer(counts: Mapping[RunStatus, int]) -> str:
 def print_head(screen: Screen, run: RunSnapshot) -> None:
     """Which run, where it stands, and the one sentence."""
     screen.print(f"[bold]{escape(run.workflow)} {run.short_id}[/]  {screen.badge(run.state)}", escape(run.headline), "")
-    about = [
-        f"id {run.id}",
-        f"trigger {run.trigger}",
-        *([f"queue {run.queue}"] if run.queue else []),
-        f"revision {run.revision}",
-        f"started {stamp(run.started_at, run.at)} UTC",
-    ]
+    by = f" by {who(run.starter)}" if run.starter else ""
+    first = [f"id {run.id}", f"revision {run.revision}", f"started {stamp(run.started_at, run.at)} UTC{by}"]
+    about = [f"trigger {run.trigger}", *([f"queue {run.queue}"] if run.queue else [])]
     about += [f"version {run.version}"] if run.version else []
     about += [f"key {run.key}"] if run.key else []
     about += [f"partition {run.partition}"] if run.partition else []
-    about += [f"started by {who(run.starter)}"] if run.starter is not None else []
     about += [f"replay of {run.replay_of}"] if run.replay_of else []
     about += [f"forked from {run.forked_from.run} at {run.forked_from.step}"] if run.forked_from else []
     about += [f"{name}={value}" for name, value in run.attributes.items()]
-    screen.print(f"[dim]{escape(' · '.join(about))}[/]")
+    screen.print(*(f"[dim]{escape(' · '.join(line))}[/]" for line in (first, about)))
     if run.deadline is not None:
         status = run.deadline.status.replace("_", " ")
         screen.print(f"[dim]deadline {stamp(run.deadline.due_at, run.at)} UTC, {status}[/]")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
+from squidie.cli.completing import complete_runs_or_workflows
 from squidie.cli.reading import SCOPE, Reading, moment, query_of, read_command
 from squidie.errors import InvalidArgument, RunNotFound
 
@@ -18,7 +19,7 @@ LOOK_EVERY = 0.5
 
 
 @click.command()
-@click.argument("terms", nargs=-1, metavar="[ID|QUERY...]")
+@click.argument("terms", nargs=-1, metavar="[ID|QUERY...]", shell_complete=complete_runs_or_workflows)
 @click.option("--since", metavar="AGE|TIME", help='First what was written since: "2h", or 2026-05-01T12:00Z.')
 @click.option("--kinds", metavar="KIND,KIND", help="These kinds only: run_failed,attempt_dead_lettered.")
 @click.option("--follow/--no-follow", default=True, help="Go on until Ctrl-C, or tell what there is and end.")

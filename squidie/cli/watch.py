@@ -10,6 +10,7 @@ import click
 import msgspec
 from rich.markup import escape
 
+from squidie.cli.completing import complete_runs_or_workflows
 from squidie.cli.reading import SCOPE, Reading, moment, query_of, read_command
 from squidie.cli.watching import Drawing, Logging, Silent, Through, follow
 from squidie.errors import InvalidArgument, RunNotFound, RunUnsuccessful, WaitTimeout
@@ -30,7 +31,7 @@ _BAD = (State.FAILED, State.COMPENSATED, State.CANCELLED)
 
 
 @click.command()
-@click.argument("terms", nargs=-1, required=True, metavar="ID|QUERY...")
+@click.argument("terms", nargs=-1, required=True, metavar="ID|QUERY...", shell_complete=complete_runs_or_workflows)
 @click.option("--exit-status", is_flag=True, help="The exit code is the result.")
 @click.option("--timeout", metavar="AGE", help='Watch at most so long, for example "30s".')
 @click.option("--compact", is_flag=True, help="The run and why it is where it is, without its steps.")

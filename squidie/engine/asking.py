@@ -22,6 +22,7 @@ from squidie.engine.requests import as_uuid
 from squidie.engine.start import begin
 from squidie.engine.transact import transact
 from squidie.errors import InvalidArgument, JournalUnavailable, Refused
+from squidie.history.lines import named
 from squidie.journal import facts, heads
 
 if TYPE_CHECKING:
@@ -123,19 +124,19 @@ def audited(parts: Parts, verb: str, run_id: object, actor: Any, *, is_whole: bo
         try:
             yield
         except Refused as error:
-            _note(verb, run_id, actor, error)
+            _note(parts, verb, run_id, actor, error)
             raise
 
 
 def refused(parts: Parts, verb: str, run_id: object, actor: Any, error: Exception) -> None:
     """One of many was refused, and the others go on: it is told as if it had been asked alone."""
     if isinstance(error, Refused):
-        _note(verb, run_id, actor, error)
+        _note(parts, verb, run_id, actor, error)
         parts.telling.refused(verb, error)
 
 
-def _note(verb: str, run_id: object, actor: Any, error: Refused) -> None:
-    audit.info("refused: %s of %s by %s: %s", verb, _named(run_id), actor, error.code)
+def _note(parts: Parts, verb: str, run_id: object, actor: Any, error: Refused) -> None:
+    audit.info("refused: %s of %s by %s: %s", verb, _named(run_id), named(actor, parts.masking), error.code)
 
 
 def _named(run_id: object) -> str:

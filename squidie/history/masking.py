@@ -23,6 +23,12 @@ _BETWEEN = re.compile(r"[\W_]+")
 Paths = tuple[tuple[str, ...], ...]
 
 
+def _masked(pair: re.Match[str]) -> str:
+    """Within its quotes, so that JSON stays JSON, and what is masked already stays as it is."""
+    quote = pair[2][0] if pair[2][0] in "\"'" else ""
+    return f"{pair[1]}{quote}{MASK}{quote}"
+
+
 class Masking:
     """Replaces what is secret, in text and in JSON.
 
@@ -55,7 +61,7 @@ class Masking:
 
     def text(self, said: str) -> str:
         """The same, and with `password=…` and the like masked."""
-        return _URL_PASSWORD.sub(rf"\1{MASK}@", self._pairs.sub(rf"\1{MASK}", self.known(said)))
+        return _URL_PASSWORD.sub(rf"\1{MASK}@", self._pairs.sub(_masked, self.known(said)))
 
     def value(self, given: Any) -> Any:
         """The value with everything masked that is secret, at any depth."""

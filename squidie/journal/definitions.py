@@ -27,6 +27,9 @@ FIND = "select spec::text from {s}.definitions where fingerprint = :fingerprint"
 NEWEST = "select spec::text from {s}.definitions where workflow = :workflow order by at desc, fingerprint limit 1"
 """The graph of a workflow that was kept last."""
 
+NAMES = "select distinct workflow from {s}.definitions order by 1"
+"""The workflows of which a graph was ever kept."""
+
 SEVERAL = "select fingerprint, spec::text as spec from {s}.definitions where fingerprint = any(:fingerprints)"
 """Some graphs by their fingerprints."""
 
@@ -67,6 +70,11 @@ def newest(journal: Journal, connection: Connection, workflow: str) -> Spec | No
     """The graph that a workflow of this name was last started with, if it ever was."""
     stored = connection.execute(journal.sql(NEWEST), {"workflow": workflow}).scalar()
     return None if stored is None else Spec.from_json(stored)
+
+
+def names(journal: Journal, connection: Connection) -> list[str]:
+    """The workflows of which a run was ever started."""
+    return list(connection.execute(journal.sql(NAMES)).scalars())
 
 
 def several(journal: Journal, connection: Connection, fingerprints: Sequence[str]) -> dict[str, Spec]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from squidie.engine.requests import as_uuid
 from squidie.errors import InvalidArgument, InvalidPolicy
+from squidie.history.lines import named, one_line
 from squidie.runtime.repeating import Repeating
 from squidie.views import visibility
 from squidie.views.facts import facts_of
@@ -20,7 +19,6 @@ from squidie.views.fleet import Fleet, workers_of
 from squidie.views.letters import LetterGroups, LetterPage
 from squidie.views.listing import RunPage
 from squidie.views.visibility import Scope
-from squidie.views.words import one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -186,18 +184,9 @@ class _Eyes:
         shown, revealed = visibility.redact(view, scope, self._parts.masking)
         if revealed:
             about = _run_of(view) if run_id is None else f"run {run_id}"
-            audit.info("revealed: %s of %s to %s", ", ".join(map(one_line, revealed)), about, self._named())
+            by = named(self._actor, self._parts.masking)
+            audit.info("revealed: %s of %s to %s", ", ".join(map(one_line, revealed)), about, by)
         return shown
-
-    def _named(self) -> str:
-        """Who it was, in one line."""
-        actor = self._parts.masking.value(self._actor)
-        if isinstance(actor, str):
-            return visible(one_line(actor))
-        try:
-            return visible(one_line(msgspec.json.encode(actor).decode()))
-        except (TypeError, ValueError, RecursionError):
-            return f"a {type(actor).__name__}"
 
 
 def _run_of(view: Any) -> str:

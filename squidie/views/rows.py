@@ -162,7 +162,8 @@ def _end(ending: Any) -> str:
     if ending is None:
         return ""
     first = (ending.message or "").partition("\n")[0]
-    return f"{ending.step} · {first}" if ending.step else first
+    is_named = not ending.step or first.startswith(f"{ending.step} ")
+    return first if is_named else f"{ending.step} · {first}"
 
 
 def _by_run(rows: Iterable[Any]) -> Mapping[UUID, list[Any]]:

@@ -12,6 +12,8 @@ from squidie.history.bodies import Origin
 from squidie.journal.queues import Pause
 from squidie.views.attempts import AttemptView
 from squidie.views.blockers import Action, Next
+from squidie.views.bundle import Bundle, RawFact
+from squidie.views.catalogue import Catalogue, DefinitionView, WorkflowView
 from squidie.views.commands import AcceptedCommand
 from squidie.views.deadlines import DeadlineView
 from squidie.views.explain import Blocker, Explanation
@@ -22,6 +24,7 @@ from squidie.views.letters import Letter, LetterGroup, LetterGroups, LetterPage
 from squidie.views.listing import RunPage
 from squidie.views.rows import RunRow
 from squidie.views.snapshot import RunSnapshot, TimerView, UndoView
+from squidie.views.status import EndCount, ScheduleGlance, StateCount, Status
 from squidie.views.steps import ParkedView, StepView, VoteView, WaitView
 from squidie.views.stranded import StrandedGroup, StrandedRuns
 from squidie.views.stuck import StuckGroup, StuckRuns
@@ -43,6 +46,7 @@ class Kind(StrEnum):
     INNER = "inner"
     RECEIPT = "receipt"
     DATA = "data"
+    BODY = "body"
     TRACED = "traced"
 
 
@@ -125,8 +129,21 @@ SHOWN: Mapping[type, Mapping[str, Kind]] = {
     Action: _kinds(inner="verb command"),
     StuckRuns: _kinds(open="groups open at"),
     StuckGroup: _kinds(open="code runs since examples", headline=Kind.HEADLINE, inner="subject"),
-    StrandedRuns: _kinds(open="groups open at"),
+    StrandedRuns: _kinds(open="groups open unreadable at"),
     StrandedGroup: _kinds(open="workflow version definition step runs since examples", counted="action", inner="why"),
+    Status: _kinds(open="open states ended waiting workers beats lost queues schedules dead_letters at"),
+    StateCount: _kinds(open="state runs"),
+    EndCount: _kinds(open="status runs"),
+    ScheduleGlance: _kinds(open="name next_at late"),
+    Catalogue: _kinds(open="workflows at"),
+    WorkflowView: _kinds(
+        open="name version is_declared steps runs open last_at definitions",
+        counted="queues",
+        inner="description triggers",
+    ),
+    DefinitionView: _kinds(open="definition version is_declared kept_at last_at runs open"),
+    Bundle: _kinds(open="run explanation graph timeline facts at", inner="versions"),
+    RawFact: _kinds(open="seq at kind step attempt", inner="summary by hash", body=Kind.BODY),
     Letter: _kinds(
         open="run_id short_id step workflow reason code first_failed_at at closed_at closed_as",
         counted="attempt queue claims owner requeues_in",

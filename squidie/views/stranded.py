@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from squidie.errors import HistoryError
 from squidie.history.run import NodeStatus, Run
 from squidie.journal import attempts, definitions
 from squidie.views.listing import MOST, looks_at
@@ -44,10 +45,11 @@ class StrandedGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StrandedRuns(msgspec.Struct, frozen=True, kw_only=True):
-    """All of them, out of how many open runs, at one time."""
+    """All of them, out of how many open runs, at one time; of `unreadable` ones nobody knows what they need."""
 
     groups: tuple[StrandedGroup, ...]
     open: int
+    unreadable: int
     at: datetime
 
 
@@ -58,21 +60,23 @@ def stranded(journal: Journal, registry: Registry) -> StrandedRuns:
         specs = definitions.several(journal, connection, [row.definition for row in kept])
         now = attempts.clock(journal, connection)
     lacking = {definition: missing for definition, spec in specs.items() if (missing := lacks(spec, registry))}
+    lost = sum(row.runs for row in kept if row.definition not in specs)
     heads: dict[tuple[str, str], list[Any]] = {}
     for workflow in sorted({row.workflow for row in kept if row.definition in lacking}):
         for look in _open(journal, workflow):
             definition = look.head.definition
-            for step in _needed(look, lacking.get(definition, {}), specs[definition]):
+            lost += isinstance(look.run, HistoryError) and definition in lacking
+            for step in _needed(look, lacking.get(definition, {}), specs.get(definition)):
                 heads.setdefault((definition, step), []).append(look.head)
     groups = [_group(specs[key], step, lacking[key][step], found) for (key, step), found in heads.items()]
     groups.sort(key=lambda group: (group.since, group.workflow, group.step))
-    return StrandedRuns(groups=tuple(groups), open=sum(row.runs for row in kept), at=now)
+    return StrandedRuns(groups=tuple(groups), open=sum(row.runs for row in kept), unreadable=lost, at=now)
 
 
-def _needed(look: Look, lacking: dict[str, str], spec: Spec) -> list[str]:
+def _needed(look: Look, lacking: dict[str, str], spec: Spec | None) -> list[str]:
     """The first step, for each callable that is missing, that the run may still come to."""
     run = look.run
-    if not isinstance(run, Run):
+    if not isinstance(run, Run) or spec is None:
         return []
     ahead = {spec.work[step].action: step for step in reversed(lacking) if is_ahead(run, step)}
     return list(ahead.values())

@@ -90,8 +90,15 @@ def _first(look: Look, now: datetime) -> tuple[Reason, str, datetime]:
     spot = min(spots, key=lambda each: RANK[each.reason], default=None)
     if spot is None:
         return Reason.ANOMALY, look.head.workflow, look.head.updated_at
-    since = spot.row.due_at if spot.row is not None and spot.row.due_at <= now else look.head.updated_at
-    return spot.reason, _SUBJECTS.get(spot.reason, _step)(spot, look), since
+    return spot.reason, _SUBJECTS.get(spot.reason, _step)(spot, look), _since(spot, look, now)
+
+
+def _since(spot: Spot, look: Look, now: datetime) -> datetime:
+    """Since when it is due; of what waits for somebody, since somebody last had to do with it."""
+    due = spot.row.due_at if spot.row is not None and spot.row.due_at <= now else None
+    asked = spot.node.waiting.at if spot.node.waiting is not None else None
+    since: datetime = due or asked or look.head.updated_at
+    return since
 
 
 def _step(spot: Spot, look: Look) -> str:

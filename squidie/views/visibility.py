@@ -9,6 +9,7 @@
 | evidence | key by key, as its own list says | likewise | likewise |
 | inner: actors, comments, attributes | no | masked | masked |
 | data: payloads, outputs, metadata | no | names, types and sizes | values, masked |
+| body: facts as they are kept | no | names, types and sizes | values, masked at any depth |
 | traced: digests of requests | no | no | yes |
 
 What is shown is a plain mapping with the field names of the view's type, ready for JSON and the same after it. A field
@@ -147,6 +148,16 @@ class _Redaction:
             self.revealed.append(place.path)
         return found
 
+    def bodies(self, value: Any, place: _Place) -> Any:
+        """The values of a fact: payloads stand somewhere in it, so what is private in them is looked for everywhere."""
+        return self._anywhere(self.values(value, place))
+
+    def _anywhere(self, value: Any) -> Any:
+        masked = self.masking.value(value)
+        if isinstance(masked, dict):
+            return {name: self._anywhere(each) for name, each in masked.items()}
+        return [self._anywhere(each) for each in masked] if isinstance(masked, list) else masked
+
     def evidence(self, value: Any, place: _Place) -> Any:
         """Each key by the kind that it is listed with."""
         return self._listed(EVIDENCE, value.__getitem__, _Place(place.view, f"{place.path}."))
@@ -170,6 +181,7 @@ _RULES: Mapping[Kind, Mapping[Scope, Rule]] = {
     Kind.INNER: _by_scope(_Redaction.hidden, _Redaction.masked, _Redaction.masked),
     Kind.RECEIPT: _by_scope(_Redaction.hidden, _Redaction.receipt, _Redaction.receipt),
     Kind.DATA: _by_scope(_Redaction.hidden, _Redaction.outlined, _Redaction.values),
+    Kind.BODY: _by_scope(_Redaction.hidden, _Redaction.outlined, _Redaction.bodies),
     Kind.TRACED: _by_scope(_Redaction.hidden, _Redaction.hidden, _Redaction.masked),
 }
 """What a kind shows to whom; a test holds the table against both."""

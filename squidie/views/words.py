@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from squidie.history.lines import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
@@ -12,9 +14,6 @@ if TYPE_CHECKING:
 
 _KIB = 1024
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
-_CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160)) if number != ord("\n")}
-_TURNS = {number: f"\\u{number:04x}" for number in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-_UNSEEN = str.maketrans({**_CONTROLS, **_TURNS, ord("\t"): " "})
 
 
 def span(length: timedelta) -> str:
@@ -47,17 +46,6 @@ def first_line(error: Mapping[str, Any] | None) -> str:
     message = str(error.get("message") or "").partition("\n")[0]
     kind = str(error.get("type") or "").rpartition(".")[2].rpartition(":")[2]
     return f"{kind}: {message}" if kind and message else kind or message or error.get("code") or "no reason given"
-
-
-def visible(text: str) -> str:
-    """Text of somebody else's: what would steer a terminal, or turn its lines around, is told by its number."""
-    return text.translate(_UNSEEN)
-
-
-def one_line(text: str, most: int = 160) -> str:
-    """The beginning of a text of any length, in one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def many(n: int, noun: str) -> str:

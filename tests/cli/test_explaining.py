@@ -97,13 +97,13 @@ def test_what_is_stuck_is_rolled_up(squidie, told, clock):
     clock(NOON + 5 * MINUTE)
     shown = told("--stuck")
 
-    assert shown[0] == "⏸ paused  1 run for an approval at Asking.ok, since 12:00"
-    assert shown[2] == "⚠ stalled  7 runs for a worker on queue default: nobody serves it, since 12:00"
+    assert shown[0] == "⏸  paused   1 run for an approval at Asking.ok, since 12:00"
+    assert shown[2] == "⚠  stalled  7 runs for a worker on queue default: nobody serves it, since 12:00"
     assert shown[3].endswith(" …")
     assert told("--stuck", "workflow:Asking", "--older-than", "6m") == ["No run is stuck for that long; 1 run open."]
     staff(squidie)
     assert len(told("--stuck")) == 2
-    assert told("--stuck", "--all")[2].startswith("◔ queued  7 runs due on queue default")
+    assert told("--stuck", "--all")[2].startswith("◔  queued   7 runs due on queue default")
 
 
 def test_programs_read_documents(squidie, call, clock):

@@ -117,7 +117,7 @@ def test_a_timeline_is_shown_in_order(squidie, shown, call, clock):
     clock(NOON)
     run = squidie.start(Single, actor="maya")
     work_off(squidie)
-    lines = shown("show", tail(run), "--timeline")
+    lines = shown("show", tail(run), "--events")
     events = json.loads(call("show", tail(run), "--timeline", "--graph", "--json").stdout)
 
     start = next(n for n, line in enumerate(lines) if line.startswith("SEQ"))

@@ -160,7 +160,9 @@ def test_a_replay_and_its_starter_are_named(squidie, call, crowd):
     source = crowd[Saga]
     again = squidie.replay(source.id, actor="maya")
 
-    assert f"started by maya · replay of {source.id}" in call("show", str(again.id)).stdout
+    shown = call("show", str(again.id)).stdout
+    assert " UTC by maya\n" in shown
+    assert f" · replay of {source.id}" in shown
 
 
 def test_run_shows_whom_it_waits_for(squidie, call, clock):

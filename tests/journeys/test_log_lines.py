@@ -190,7 +190,7 @@ def test_no_word_that_is_secret_is_in_any_line(squidie, caplog):
 
     assert {word for word in NEVER - {EMAIL} if word in caplog.text} == set()
     assert EMAIL not in caplog.text
-    assert "refused: start of a run by {'id': 'ann', 'token': ***}: invalid_payload" in caplog.text
+    assert 'refused: start of a run by {"id":"ann","token":"***"}: invalid_payload' in caplog.text
 
 
 def test_a_refusal_leaves_no_traceback(squidie, caplog, clock):

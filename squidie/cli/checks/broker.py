@@ -11,13 +11,15 @@ from squidie.views.words import many
 if TYPE_CHECKING:
     from squidie.cli.checks.patient import Patient
 
-ADAPTERS = (
+BROKERS = (
     "db.listen",
     "broker.timeouts",
     "broker.eviction",
     "broker.persistence",
     "broker.visibility_timeout",
     "broker.settings",
+)
+ADAPTERS = (
     "celery.kombu",
     "celery.serializer",
     "celery.results",
@@ -29,7 +31,7 @@ ADAPTERS = (
     "celery.pool",
     "celery.timezone",
 )
-"""Checks that an adapter makes, where it is the one that can; what it does not look at is not shown."""
+"""Checks that an adapter makes, of the broker and of itself; what it does not look at is not shown."""
 
 
 def of_adapter(name: str) -> Check:

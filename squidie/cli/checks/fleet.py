@@ -43,7 +43,7 @@ def _version(worker: WorkerView) -> str:
 
 def workers_callables(patient: Patient) -> Finding:
     """Whoever serves a queue has the code for what waits on it, and for what this code would put there."""
-    missing = {queue.name: set(queue.unserved) for queue in patient.fleet.queues if queue.unserved}
+    missing = {queue.name: set(queue.unserved) for queue in patient.fleet.queues if queue.unserved and queue.consumers}
     serving = patient.fleet.alive("worker")
     for queue, wanted in _wanted(patient).items():
         has = {name for worker in serving if queue in worker.queues for name in worker.callables}

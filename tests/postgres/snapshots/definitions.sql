@@ -9,6 +9,9 @@ select spec::text from {s}.definitions where fingerprint = :fingerprint;
 -- NEWEST
 select spec::text from {s}.definitions where workflow = :workflow order by at desc, fingerprint limit 1;
 
+-- NAMES
+select distinct workflow from {s}.definitions order by 1;
+
 -- SEVERAL
 select fingerprint, spec::text as spec from {s}.definitions where fingerprint = any(:fingerprints);
 
