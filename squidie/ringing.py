@@ -156,8 +156,8 @@ class Ringer:
             self._changed.notify_all()
         self._tell(queues, rung=True)
         if not self.reachable:
-            self.reachable = True
             log.info("bells ring again")
+            self.reachable = True
 
     def _note_failure(self, queues: frozenset[str], error: Exception) -> None:
         with self._changed:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from squidie import failpoints
 from squidie.decide.commands import Complete, Release
-from squidie.engine import outcomes
+from squidie.engine import logs, outcomes
 from squidie.engine.claim import still_ours
 from squidie.engine.inputs import Roots, check_limits, context
 from squidie.engine.interrupting import Guard, may_end_process
-from squidie.engine.logs import inside
 from squidie.errors import Unavailable
 from squidie.history.canonical import NULL, canonical
 from squidie.history.facts import FailureCode, ReleaseReason
@@ -61,7 +60,8 @@ def execute(
     None if nothing does. In a `transaction` the step gets its session.
     """
     row, node = holding.row, spec.work[holding.row.step]
-    with inside(parts.masking, row, run):
+    token = logs.enter(parts.masking, row, run)
+    try:
         if row.action == LOG_ACTION:
             return _log(holding, run, node)
         action = parts.registry.action(row.action)
@@ -70,6 +70,8 @@ def execute(
         attempt = _Attempt(parts, holding, run, node, action)
         call = _prepared(attempt, spec, transaction)
         return _run(attempt, _guarded(attempt, call, abandon)) if callable(call) else call
+    finally:
+        logs.leave(token)
 
 
 def _prepared(

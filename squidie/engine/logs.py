@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 import traceback
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+    from contextvars import Token
 
     from squidie.history.attempts import OpenAttempt
     from squidie.history.masking import Masking
@@ -41,14 +41,14 @@ _MASKINGS: WeakSet[Masking] = WeakSet()
 _installed = False
 
 
-@contextmanager
-def inside(masking: Masking, row: OpenAttempt, run: Run) -> Iterator[None]:
-    """While this attempt is worked on, in this thread and in what asyncio makes of it."""
-    token = _INSIDE.set(_Inside(masking, row, run.workflow))
-    try:
-        yield
-    finally:
-        _INSIDE.reset(token)
+def enter(masking: Masking, row: OpenAttempt, run: Run) -> Token[_Inside | None]:
+    """From here on this attempt is worked on, in this thread and in what asyncio makes of it, until `leave`."""
+    return _INSIDE.set(_Inside(masking, row, run.workflow))
+
+
+def leave(token: Token[_Inside | None]) -> None:
+    """It is not any more."""
+    _INSIDE.reset(token)
 
 
 def install(masking: Masking) -> None:

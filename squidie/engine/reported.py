@@ -87,6 +87,8 @@ class Report:
         self._at = at
         self._ran = ran
         self._workflow = cut(run.workflow)
+        self._trace = of_run(run_id, run.trace)
+        self._attempts: dict[tuple[str, int], Trace] = {}
 
     def events(self, fact: Fact) -> Iterator[Event]:
         """The event of one fact, and the spans that end with it: of claims, and of the run."""
@@ -103,8 +105,7 @@ class Report:
             yield self._step(ended, {"outcome": WITHDRAWN}, self._times(ended.claim))
         if isinstance(fact, TERMINAL):
             times = _nanoseconds(self._run.started_at or self._at), _nanoseconds(self._at)
-            trace = of_run(self._run_id, self._run.trace)
-            yield self._span("run", {"workflow": self._workflow, **said}, times, trace)
+            yield self._span("run", {"workflow": self._workflow, **said}, times, self._trace)
 
     def _event(self, fact: Fact) -> Event:
         name, said = _TOLD[type(fact)]
@@ -121,7 +122,7 @@ class Report:
         if error is not None:
             attributes["error"] = error.kind.value
         is_of_attempt = step is not None and attempt is not None
-        trace = self._attempt(step, attempt) if is_of_attempt else of_run(self._run_id, self._run.trace)
+        trace = self._attempt(step, attempt) if is_of_attempt else self._trace
         return Event(name=name, attributes=attributes, at=self._at, run_id=self._run_id, attempt=attempt, trace=trace)
 
     def _step(self, about: Any, said: Mapping[str, str], times: Times, *, is_last: bool = True) -> Event:
@@ -130,7 +131,7 @@ class Report:
         if is_last:
             trace = self._attempt(step, attempt)
         else:
-            trace = of_claim(self._run_id, step, attempt, about.claim.id, self._run.trace)
+            trace = of_claim(self._run_id, step, attempt, about.claim.id, self._trace)
         attributes = {"workflow": self._workflow, "step": step_of(step), "kind": kind_of(step), **said}
         return self._span("step", attributes, times, trace, attempt)
 
@@ -151,7 +152,12 @@ class Report:
         )
 
     def _attempt(self, step: str, attempt: int) -> Trace:
-        return trace_of(self._run_id, step, attempt, self._run)
+        found = self._attempts.get((step, attempt))
+        if found is None:
+            node = self._run.nodes.get(step)
+            base = 0 if node is None else node.history.base
+            found = self._attempts[step, attempt] = of_attempt(self._run_id, step, attempt, self._trace, base=base)
+        return found
 
     def _times(self, claim: Claim) -> Times:
         """As this process has measured them, else by the database's clock: from the claim to its end."""
@@ -161,7 +167,8 @@ class Report:
 def trace_of(run_id: UUID, step: str, attempt: int, run: Run) -> Trace:
     """Where an attempt stands in its run's trace."""
     node = run.nodes.get(step)
-    return of_attempt(run_id, step, attempt, run.trace, base=0 if node is None else node.history.base)
+    base = 0 if node is None else node.history.base
+    return of_attempt(run_id, step, attempt, of_run(run_id, run.trace), base=base)
 
 
 def _nanoseconds(at: datetime) -> int:

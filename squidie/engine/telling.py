@@ -232,7 +232,7 @@ class Telling:
 
     def during(self, row: OpenAttempt, run: Run) -> AbstractContextManager[None]:
         """Around a step's code: its span is the current one there."""
-        return self._during(trace_of(*row.key, run)) if self.on else nullcontext()
+        return self._during(trace_of(*row.key, run)) if self.handlers.surround else nullcontext()
 
     @contextmanager
     def _during(self, trace: Trace) -> Iterator[None]:

@@ -6,18 +6,19 @@ event that took time. What is said is names of the graph and members of enumerat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-    from uuid import UUID
+import msgspec
 
-    from squidie.telemetry.traces import Trace
+from squidie.telemetry.traces import Trace
 
 LONGEST = 255
 """Bytes of a value, at most."""
+
+_WIDEST = 4
+"""Bytes of a character, at most."""
 
 ATTRIBUTES: Mapping[str, str] = {
     "workflow": "the workflow's name",
@@ -85,8 +86,7 @@ COMMANDS = ("accepted", "repeated", "refused", "failed")
 """The outcomes of a command: `failed` is neither an answer nor a refusal, such as a journal that is away."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that has happened, and stays so.
 
     `attributes` are words of `ATTRIBUTES`, of low cardinality, each at most 255 bytes; `measures` are numbers of
@@ -96,8 +96,8 @@ class Event:
     """
 
     name: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    measures: Mapping[str, float] = field(default_factory=dict)
+    attributes: Mapping[str, str] = {}
+    measures: Mapping[str, float] = {}
     at: datetime | None = None
     run_id: UUID | None = None
     attempt: int | None = None
@@ -118,6 +118,6 @@ def name_of(kind: str) -> str:
 
 def cut(value: str) -> str:
     """At most 255 bytes of it, in whole characters."""
-    if len(value) * 4 <= LONGEST:
+    if len(value) * _WIDEST <= LONGEST:
         return value
     return value.encode("utf-8", "replace")[:LONGEST].decode("utf-8", "ignore")

@@ -36,13 +36,17 @@ KNOWN: dict[str, Callable[[], Handler]] = {"otel": OpenTelemetry, "prometheus": 
 
 
 class Handlers:
-    """All who listen. `faults` counts what they have raised, in this process."""
+    """All who listen. `on`: there are some, and `surround`: some of them steps.
+
+    `faults` counts what they have raised, in this process.
+    """
 
     def __init__(self, handlers: Iterable[Handler] = ()) -> None:
         self._handlers = tuple(handlers)
         self.on = bool(self._handlers)
         self._parents = tuple(found for each in self._handlers if (found := getattr(each, "traceparent", None)))
         self._around = tuple(found for each in self._handlers if (found := getattr(each, "during", None)))
+        self.surround = bool(self._around)
         self.renew()
 
     def renew(self) -> None:

@@ -49,36 +49,35 @@ def parsed(traceparent: str) -> Trace | None:
 def of_run(run_id: UUID, traceparent: str | None = None) -> Trace:
     """The span of a run: below the span of whoever started it, where there was one, else the first of its own trace."""
     host = parsed(traceparent) if traceparent is not None else None
-    drawn = _digest(run_id)
+    drawn = _digest(run_id.hex)
     if host is None:
         return Trace(drawn[:32], drawn[32:48])
     return Trace(host.trace_id, drawn[32:48], host.span_id, host.is_sampled)
 
 
-def of_attempt(run_id: UUID, step: str, attempt: int, traceparent: str | None = None, *, base: int = 0) -> Trace:
+def of_attempt(run_id: UUID, step: str, attempt: int, run: Trace, *, base: int = 0) -> Trace:
     """The span of an attempt, below its run's, linked to the one before it.
 
     `base` attempts were made before the step was requeued: there another chain begins.
     """
-    run = of_run(run_id, traceparent)
     before = ((run.trace_id, _attempt_id(run_id, step, attempt - 1)),) if attempt > base + 1 else ()
-    return run._replace(span_id=_attempt_id(run_id, step, attempt), parent_id=run.span_id, links=before)
+    return Trace(run.trace_id, _attempt_id(run_id, step, attempt), run.span_id, run.is_sampled, before)
 
 
-def of_claim(run_id: UUID, step: str, attempt: int, claim_id: UUID | str, traceparent: str | None = None) -> Trace:
+def of_claim(run_id: UUID, step: str, attempt: int, claim_id: UUID | str, run: Trace) -> Trace:
     """The span of a claim that has not ended its attempt: it was given back, lost, or the step asked to be deferred.
 
     It is linked to the attempt, whose own span comes when it ends.
     """
-    run = of_run(run_id, traceparent)
     links = ((run.trace_id, _attempt_id(run_id, step, attempt)),)
-    return run._replace(span_id=_digest(run_id, step, attempt, claim_id)[:16], parent_id=run.span_id, links=links)
+    own = _digest(f"{run_id.hex}/{step}/{attempt}/{claim_id}")[:16]
+    return Trace(run.trace_id, own, run.span_id, run.is_sampled, links)
 
 
 def _attempt_id(run_id: UUID, step: str, attempt: int) -> str:
-    return _digest(run_id, step, attempt)[:16]
+    return _digest(f"{run_id.hex}/{step}/{attempt}")[:16]
 
 
-def _digest(*parts: object) -> str:
-    """48 digits or more, none of them all zero but by a chance that does not come."""
-    return sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
+def _digest(said: str) -> str:
+    """64 digits, no part of which is all zero but by a chance that does not come."""
+    return sha256(said.encode()).hexdigest()

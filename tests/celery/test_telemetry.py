@@ -103,11 +103,12 @@ def test_a_run_over_two_workers_is_one_trace_below_the_hosts_span(shop: Shop) ->
         (span["name"], span["attributes"].get("squidie.attempt")): span for span in shop.spans()
         if span["attributes"].get("squidie.run_id") == str(run.id)
     }  # fmt: skip
+    whole = of_run(run.id, traceparent)
     wanted = {
-        ("run Order", None): of_run(run.id, traceparent),
-        ("step charge", 1): of_attempt(run.id, "charge", 1, traceparent),
-        ("step charge", 2): of_attempt(run.id, "charge", 2, traceparent),
-        ("step ship", 1): of_attempt(run.id, "ship", 1, traceparent),
+        ("run Order", None): whole,
+        ("step charge", 1): of_attempt(run.id, "charge", 1, whole),
+        ("step charge", 2): of_attempt(run.id, "charge", 2, whole),
+        ("step ship", 1): of_attempt(run.id, "ship", 1, whole),
     }
     assert kinds(shop.squidie, run) == [
         "run_started", "attempt_failed", "attempt_completed", "attempt_completed", "run_completed",

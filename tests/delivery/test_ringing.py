@@ -146,6 +146,28 @@ def test_what_fails_is_said_once_and_its_end_too(wire: Wire, ringer: Ringer, cap
     ]
 
 
+def test_whoever_wants_to_is_told_of_each_bell_and_does_no_harm(wire: Wire, ringer: Ringer) -> None:
+    """17.7: bell.rung and bell.failed."""
+    told = []
+
+    def tell(queues: Collection[str], *, rung: bool) -> None:
+        told.append((sorted(queues), rung))
+        raise ValueError("not now")
+
+    ringer.told = tell
+    ringer.ring(["a"])
+    ringer.flush(5)
+    wire.broken = True
+    ringer.ring(["b"])
+    eventually(lambda: len(told) >= 2)
+    wire.broken = False
+    ringer.flush(5)
+
+    assert told[:2] == [(["a"], True), (["b"], False)]
+    assert told[-1] == (["b"], True)
+    assert ringer.rung == 2
+
+
 def test_a_line_that_hangs_delays_neither_rings_nor_the_end(wire: Wire, ringer: Ringer) -> None:
     wire.open.clear()
     ringer.ring(["a"])

@@ -77,7 +77,7 @@ def test_a_run_is_one_trace_with_the_ids_that_follow_from_its_history(squidie, s
     (whole,), steps = spans.of(run, "run"), spans.of(run, "step")
     assert ids(whole) == of_run(run.id)[:3]
     assert [(span.name, ids(span)) for span in steps] == [
-        (f"step {name}", of_attempt(run.id, name, 1)[:3]) for name in "abc"
+        (f"step {name}", of_attempt(run.id, name, 1, of_run(run.id))[:3]) for name in "abc"
     ]
     assert whole.attributes == {
         "squidie.workflow": "Chain", "squidie.outcome": "completed", "squidie.run_id": str(run.id),
@@ -133,7 +133,7 @@ def test_a_traceparent_can_be_given_by_hosts_without_a_handler(make, bells):
     work_off(squidie)
 
     assert all_facts(squidie, run)[0].trace == HOST
-    assert seen == [{"traceparent": of_attempt(run.id, "only", 1, HOST).traceparent}]
+    assert seen == [{"traceparent": of_attempt(run.id, "only", 1, of_run(run.id, HOST)).traceparent}]
     for wrong in ("canary-9", 7, HOST + "\n", "01" + HOST[2:] + "-x" * 200):
         with raises("invalid_argument") as refused:
             squidie.start(Single, traceparent=wrong)
@@ -198,7 +198,7 @@ def test_a_run_that_a_step_starts_goes_on_in_its_trace(squidie, spans):
     run = squidie.start(Single)
     squidie.execute_next()
 
-    assert all_facts(squidie, started[0])[0].trace == of_attempt(run.id, "only", 1).traceparent
+    assert all_facts(squidie, started[0])[0].trace == of_attempt(run.id, "only", 1, of_run(run.id)).traceparent
 
 
 def test_claims_that_end_no_attempt_have_spans_of_their_own(squidie, spans, clock):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -189,3 +191,27 @@ def test_successors_handed_over_by_a_commit_whose_answer_was_lost_are_worked_off
     assert run.result(1) == "c1"
     assert kinds(squidie, run) == ["run_started", *["attempt_completed"] * 3, "run_completed"]
     assert [step for step, *_ in CALLS] == ["a", "b", "c"]
+
+
+def test_what_waits_for_a_commit_goes_with_its_savepoint_or_with_the_whole(squidie):
+    """17.7: called once the commit has come back, in order; never for what was rolled back, or is a host's."""
+    journal, called = squidie._parts.journal, []
+
+    def wait(connection, name):
+        return journal.after_commit(connection, lambda: called.append(name))
+
+    with journal.transaction() as connection:
+        wait(connection, "before")
+        with suppress(ZeroDivisionError), journal.transaction(connection):
+            wait(connection, "rolled back")
+            raise ZeroDivisionError
+        with journal.transaction(connection):
+            assert wait(connection, "after")
+        assert called == []
+    with suppress(ZeroDivisionError), journal.transaction() as connection:
+        wait(connection, "never")
+        raise ZeroDivisionError
+    with squidie.engine.connect() as host:
+        assert not wait(host, "a host's")
+
+    assert called == ["before", "after"]

@@ -169,6 +169,25 @@ def test_a_run_that_somebody_holds_keeps_no_other_schedule_from_opening(make, be
     assert opened(squidie, "cancel_previous") == [(1, "cancelled"), (2, "running")]
 
 
+def test_a_window_that_must_wait_is_told_when_it_opens(make, bells, clock, squidie):
+    """17.7: what a savepoint of ours has rolled back is told to nobody, and the rest of the tick is."""
+    minutes(squidie, clock, "cancel_previous", 1)
+    told = []
+    settings = {"lock_timeout": 0.05}
+    impatient = make(Minutely, Overlapping, Spread, delivery=bells, settings=settings, telemetry=told.append)
+    clock(NOON + 2 * MINUTE)
+    impatient.engine.dispose()
+    run_id = query(squidie, "select run_id from {s}.runs where trigger = 'cancel_previous'")[0].run_id
+
+    with held(squidie, run_id):
+        impatient.tick()
+        assert [event.name for event in told if event.at is not None] == []
+    impatient.tick()
+
+    facts = [event.name for event in told if event.at is not None]
+    assert facts == ["run.cancelled", "run", "run.started"]
+
+
 def test_nothing_is_opened_where_the_end_of_the_run_before_cannot_be_written(squidie, clock, monkeypatch):
     """One commit: the next run is not there without it."""
     minutes(squidie, clock, "cancel_previous", 1)

@@ -153,6 +153,56 @@ def test_a_failure_rolls_back_and_is_settled_by_itself(bank):
     assert_rows_equal_facts(bank)
 
 
+def test_what_is_committed_together_is_told_once_and_what_is_rolled_back_is_not(bank, make):
+    """17.7, 18.17: failed once, refused once, and completed."""
+    told = []
+    listening = make(Accounts, Once, settings={"step_role": ROLE}, telemetry=told.append)
+
+    def hook(ctx):
+        if ctx.attempt == 1 and ctx.workflow == "Accounts":
+            raise ValueError("planned")
+        if ctx.workflow == "Once":
+            bank.cancel(ctx.run_id, reason="meanwhile")
+
+    HOOKS.append(hook)
+    listening.start(Accounts, {"name": "ada"})
+    listening.start(Once, {"name": "eve"})
+    eventually(lambda: work_off(listening) or completed(bank) == ["ada"])
+
+    assert_rows_equal_facts(bank)
+    names = [event.name for event in told if not event.is_span and event.run_id is not None]
+    assert sorted(name for name in names if not name.startswith("claim.t")) == [
+        "attempt.completed", "attempt.completed", "attempt.failed", "claim.refused", "run.completed", "run.started",
+        "run.started",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_commit_whose_answer_was_lost_is_told_if_it_has_come_about(bank, make, committed, monkeypatch):
+    """17.7, 2.9: once the facts were asked."""
+    told = []
+    listening = make(Once, settings={"step_role": ROLE}, telemetry=told.append)
+    listening.start(Once, {"name": "ada"})
+    plain = listening.engine.dialect.do_commit
+    cut = []
+
+    def do_commit(raw):
+        if CALLS["ada"] and not cut and raw.driver_connection.info.transaction_status.name == "INTRANS":
+            cut.append(1)
+            if committed:
+                plain(raw)
+            raw.driver_connection.close()
+            raise raw_error(listening)
+        plain(raw)
+
+    monkeypatch.setattr(listening.engine.dialect, "do_commit", do_commit)
+    listening.execute_next()
+    monkeypatch.undo()
+    names = [event.name for event in told if event.at is not None and not event.is_span]
+
+    assert names == ["run.started", *(["attempt.completed", "run.completed"] if committed else ["attempt.released"])]
+
+
 def test_a_cancel_meanwhile_rolls_the_rows_back(bank):
     """18.17, 7.3: the outcome is refused, and the rows go with it."""
     HOOKS.append(lambda ctx: bank.cancel(ctx.run_id, reason="meanwhile"))

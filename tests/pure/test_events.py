@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from enum import StrEnum
 from uuid import UUID
 
@@ -147,9 +149,18 @@ def test_what_is_no_handler_is_refused(given):
 ])  # fmt: skip
 def test_a_library_that_is_missing_is_named_with_its_extra(make, extra, missing, monkeypatch):
     """17.7: libraries are extras, and imported where they are wanted."""
-    monkeypatch.setitem(__import__("sys").modules, missing, None)
+    monkeypatch.setitem(sys.modules, missing, None)
 
     with pytest.raises(MissingConfig) as refused:
         make()
 
     assert refused.value.hint == f'pip install "squidie[{extra}]"'
+
+
+def test_no_library_is_loaded_for_whoever_does_not_want_it():
+    """17.7."""
+    said = "import sys, squidie.runtime, squidie.telemetry as t; t.find(print); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True).stdout.split()
+
+    assert "squidie.telemetry.otel" in loaded
+    assert not [name for name in loaded if name.partition(".")[0] in ("opentelemetry", "prometheus_client")]

