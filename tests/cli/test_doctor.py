@@ -21,6 +21,7 @@ from squidie.engine import conditions
 from squidie.settings import Settings
 from squidie.testing.clock import at_time, set_clock
 from squidie_celery import CeleryDelivery
+from squidie_celery.advice import plain_tasks
 from squidie_notify import NotifyDelivery
 from tests.support.flows import Chain, Single, act
 from tests.support.lab import NOON, change, claim, scalar, staff, work_off
@@ -128,6 +129,8 @@ def host(make, redis_url):
         app.conf.update(WISE | conf)
         for name in tasks:
             app.task(mail, name=name, shared=False)
+        for name in set(plain_tasks(app)) - set(tasks):  # what other tests of this process have shared with every app
+            app.tasks.unregister(name)
         made = make(*workflows, delivery=CeleryDelivery(app))
         staff(made)
         return made
