@@ -76,7 +76,7 @@ def test_a_callable_that_is_gone_strands_the_runs_that_need_it(old, deployed, ca
 
     first = min(runs, key=lambda run: run.id)
     assert shown.exit_code == 1
-    assert shown.stdout.startswith("✕ 7 open runs of Chain keep definition ")
+    assert shown.stdout.startswith("✕  Chain  7 open runs keep definition ")
     assert "and need tests.support.flows:act, which this code lacks" in shown.stdout
     assert f"  at a; oldest {first.id.hex[-6:]} (2h), then " in shown.stdout
     assert "keep=[...]" in shown.stderr

@@ -119,6 +119,21 @@ def test_values_that_are_shown_are_in_the_audit_log(runs, call, caplog):
     assert not words(said)
 
 
+ABOUT_NO_RUN = (
+    "status", "check", "doctor", "queues", "queues --partitions", "workers --all", "limits", "workflows",
+    "workflows show Told", "schedules", "gc --completed 1h", "migrate", "version",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["people", "programs"])
+def test_commands_that_show_no_run_show_nothing_of_what_is_in_them(runs, call, form):
+    """17.10, 14.1: no payload, no secret, no error's text, whoever asks."""
+    for line in ABOUT_NO_RUN:
+        shown = call(*line.split(), *form)
+        assert shown.exit_code in (0, 1), shown.output
+        assert not words(shown.output), line
+
+
 def test_outside_data_is_said_not_to_be_shown(runs, call):
     shown = call("show", str(runs[0].id), "--data", "--scope", "external")
     assert "not shown outside" in shown.stderr
