@@ -88,7 +88,7 @@ def status(journal: Journal) -> Status:
         waiting=tuple(group for group in everything.groups if group.code.state in STUCK),
         workers=len(working.alive("worker")),
         beats=len(working.alive("beat")),
-        lost=sum(worker.state == "lost" for worker in working.workers),
+        lost=len(working.lost),
         queues=tuple(queue for queue in working.queues if queue.open or queue.parked or queue.paused is not None),
         schedules=tuple(sorted(glances, key=lambda each: each.next_at)),
         dead_letters=working.dead_letters,
