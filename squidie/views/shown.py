@@ -131,7 +131,7 @@ SHOWN: Mapping[type, Mapping[str, Kind]] = {
     StuckGroup: _kinds(open="code runs since examples", headline=Kind.HEADLINE, inner="subject"),
     StrandedRuns: _kinds(open="groups open unreadable at"),
     StrandedGroup: _kinds(open="workflow version definition step runs since examples", counted="action", inner="why"),
-    Status: _kinds(open="open states ended waiting workers beats lost queues schedules dead_letters at"),
+    Status: _kinds(open="open looked_at states ended waiting workers beats lost queues schedules dead_letters at"),
     StateCount: _kinds(open="state runs"),
     EndCount: _kinds(open="status runs"),
     ScheduleGlance: _kinds(open="name next_at late"),

@@ -216,6 +216,19 @@ def test_a_status_names_what_is_late(deployed, call):
     assert "1 lost" in shown
 
 
+def test_of_very_many_runs_the_newest_are_looked_at(deployed, call, monkeypatch):
+    """One screen, and one that comes soon."""
+    from squidie.views import status, stuck
+
+    squidie = deployed(Single)
+    staff(squidie)
+    squidie.start_many(Single, [{}] * 5)
+    monkeypatch.setattr(status, "MOST", 2)
+    monkeypatch.setattr(stuck, "MOST", 2)
+
+    assert "5 open: 2 queued, of the newest 2" in call("status").stdout
+
+
 def test_more_than_fits_is_counted(deployed, call):
     squidie = deployed(Single)
     staff(squidie)
