@@ -124,6 +124,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> 
 @click.option("--schema", default="squidie", show_default=True, help="The journal's schema, with --dsn.")
 @click.option("--no-color", is_flag=True, help="Plain text. Also NO_COLOR.")
 @click.option("--ascii", "only_ascii", is_flag=True, help="ASCII signs instead of glyphs.")
+@click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks of errors.")
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
@@ -137,6 +138,7 @@ def squidie(
     *,
     no_color: bool,
     only_ascii: bool,
+    quiet: bool,
     verbose: bool,
 ) -> None:
     """Durable workflows for the Celery you already run."""
@@ -148,6 +150,7 @@ def squidie(
         celery=celery,
         no_color=no_color or "NO_COLOR" in os.environ,
         ascii=only_ascii,
+        quiet=quiet,
         verbose=verbose,
     )
     ctx.call_on_close(ctx.obj.close)

@@ -40,8 +40,10 @@ def check(reading: Reading, *, strict: bool) -> None:
 def _print(screen: Screen, found: StrandedRuns) -> None:
     from squidie.views.words import many
 
+    width = max([0, *(len(group.workflow) for group in found.groups)])
     for group in found.groups:
-        screen.print(f"[red]✕[/] {escape(_said(group))}", *(f"  {escape(line)}" for line in _more(group, found.at)))
+        more = f"[dim]{escape(_more(group, found.at))}[/]"
+        screen.item("[red]✕[/]", group.workflow, escape(_said(group)), more, width=width)
     if found.unreadable:
         noun = many(found.unreadable, "run")
         screen.print(f"[yellow]⚠[/] {noun} could not be looked at: squidie explain --stuck says which")
@@ -60,17 +62,14 @@ def _said(group: StrandedGroup) -> str:
     keep = "keeps" if group.runs == 1 else "keep"
     what = group.action or f"the code of {group.step}"
     why = "which this code lacks" if not group.why or group.why == "is not here" else f"which now {group.why}"
-    return (
-        f"{many(group.runs, 'open run')} of {group.workflow} {keep} definition {group.definition[:6]} and {need} "
-        f"{what}, {why}"
-    )
+    return f"{many(group.runs, 'open run')} {keep} definition {group.definition[:6]} and {need} {what}, {why}"
 
 
-def _more(group: StrandedGroup, now: datetime) -> list[str]:
+def _more(group: StrandedGroup, now: datetime) -> str:
     from squidie.views.listing import short_ids
     from squidie.views.words import span
 
     tails = list(short_ids(group.examples).values())
     rest = ", …" if group.runs > len(tails) else ""
     others = f", then {', '.join(tails[1:])}{rest}" if len(tails) > 1 else ""
-    return [f"at {group.step}; oldest {tails[0]} ({span(now - group.since)}){others}"]
+    return f"at {group.step}; oldest {tails[0]} ({span(now - group.since)}){others}"

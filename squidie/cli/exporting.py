@@ -36,6 +36,9 @@ def export(reading: Reading, run: str, *, output: str | None) -> None:
     squidie = reading.setup.on_journal()
     found = bundle(reading.setup.journal(), reading.setup.find(run), versions(), delivery=squidie.delivery.name)
     body = {"schema": "squidie.bundle/1", "scope": reading.scope, **reading.told(found)}
+    if found.unreadable:
+        parts = ", ".join(each.name for each in found.unreadable)
+        reading.screen.note(f"[yellow]⚠[/] its history is damaged: {parts} cannot be told; the facts are there as kept")
     text = msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
     if output is None:
         click.echo(text)

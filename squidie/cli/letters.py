@@ -50,6 +50,10 @@ def print_page(screen: Screen, page: LetterPage, total: int) -> None:
         screen.note(f"[dim]more: --after {page.next}[/]")
 
 
+def _last(letter: Letter) -> str:
+    return f", the last by {letter.owner}" if letter.owner else ""
+
+
 def _line(letter: Letter, tail: str, now: datetime) -> tuple[str, ...]:
     where = f"{letter.workflow}.{letter.step}"
     said = first_line(letter.error) if letter.code == "step_raised" else f"{letter.code}: {first_line(letter.error)}"
@@ -98,7 +102,7 @@ def print_letter(screen: Screen, letter: Letter, now: datetime) -> None:
         ("error", first_line(letter.error)),
         ("code", letter.code if letter.code == letter.reason else f"{letter.code} ({letter.reason})"),
         ("raised in", letter.error.get("origin") or ""),
-        ("tries", f"{letter.attempt}, {many(letter.claims, 'claim')}, the last by {letter.owner or 'nobody'}"),
+        ("tries", f"{letter.attempt}, {many(letter.claims, 'claim')}{_last(letter)}"),
         ("failing", f"since {stamp(letter.first_failed_at, now)}, given up {stamp(letter.at, now)} UTC"),
         ("queue", letter.queue),
         ("partition", letter.partition or ""),

@@ -39,6 +39,7 @@ def status(reading: Reading, *, strict: bool) -> None:
 
 def _print(screen: Screen, found: Status, seen: Status) -> None:
     states = ", ".join(f"{each.runs:,} {each.state.word}" for each in found.states)
+    states += f", of the newest {found.looked_at:,}" if found.looked_at < found.open else ""
     ended = ", ".join(f"{each.runs:,} {each.status}" for each in found.ended)
     rows = [
         ("runs", f"{found.open:,} open" + (f": {states}" if states else "")),

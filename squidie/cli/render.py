@@ -51,6 +51,7 @@ class Screen:
     """One terminal, or a pipe: what it can show, and how wide it is."""
 
     def __init__(self, setup: Setup) -> None:
+        self._is_quiet = setup.quiet
         self.ascii = setup.ascii or not _is_utf8(sys.stdout.encoding)
         self.out = _console(setup, stderr=False)
         self.err = _console(setup, stderr=True)
@@ -68,6 +69,8 @@ class Screen:
 
     def note(self, line: str) -> None:
         """A line that is no data."""
+        if self._is_quiet:
+            return
         self.err.print(self.plain(line), highlight=False, soft_wrap=not self.err.is_terminal)
 
     def table(self, columns: Sequence[tuple[str, dict[str, Any]]], rows: Sequence[Sequence[str]]) -> None:

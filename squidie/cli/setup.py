@@ -32,6 +32,7 @@ class Setup:
     celery: Any = None
     no_color: bool = False
     ascii: bool = False
+    quiet: bool = False
     verbose: bool = False
     found_at: str = ""
     _found: Squidie | None = field(default=None, repr=False)

@@ -59,8 +59,8 @@ def print_head(screen: Screen, run: RunSnapshot) -> None:
     """Which run, where it stands, and the one sentence."""
     screen.print(f"[bold]{escape(run.workflow)} {run.short_id}[/]  {screen.badge(run.state)}", escape(run.headline), "")
     by = f" by {who(run.starter)}" if run.starter else ""
-    first = [f"id {run.id}", f"revision {run.revision}", f"started {stamp(run.started_at, run.at)} UTC{by}"]
-    about = [f"trigger {run.trigger}", *([f"queue {run.queue}"] if run.queue else [])]
+    first = [f"id {run.id}", f"started {stamp(run.started_at, run.at)} UTC{by}"]
+    about = [f"revision {run.revision}", f"trigger {run.trigger}", *([f"queue {run.queue}"] if run.queue else [])]
     about += [f"version {run.version}"] if run.version else []
     about += [f"key {run.key}"] if run.key else []
     about += [f"partition {run.partition}"] if run.partition else []

@@ -85,4 +85,8 @@ def _say(reading: Reading, fact: TailedFact) -> None:
     fact = reading.see(fact)
     step = f" [bold]{escape(fact.step)}[/]" if fact.step else ""
     said = f"  [dim]{escape(fact.summary)}[/]" if fact.summary else ""
-    reading.screen.print(f"{fact.at:%H:%M:%S}  {escape(fact.workflow)} {fact.short_id}  {fact.kind}{step}{said}")
+    at, run = f"{fact.at:%H:%M:%S}", f"{fact.workflow} {fact.short_id}"
+    if reading.screen.out.is_terminal:
+        reading.screen.item(at, run, f"{fact.kind}{step}{said}")
+    else:
+        reading.screen.print(f"{at}  {escape(run)}  {fact.kind}{step}{said}")

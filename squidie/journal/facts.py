@@ -73,6 +73,16 @@ def read(journal: Journal, connection: Connection, run_id: UUID) -> list[Recorde
     return _recorded(connection.execute(journal.sql(STREAM), {"run_id": run_id}).all())
 
 
+def rows(journal: Journal, connection: Connection, run_id: UUID) -> Sequence[Any]:
+    """All facts of a run in order as they are stored, whether anybody can read them or not."""
+    return connection.execute(journal.sql(STREAM), {"run_id": run_id}).all()
+
+
+def recorded(row: Any) -> Recorded:
+    """A stored fact as what it says. Raises `CorruptHistory` or `UnknownFact`."""
+    return _recorded([row])[0]
+
+
 def verified(journal: Journal, connection: Connection, run_id: UUID) -> list[Recorded]:
     """All facts of a run, after their numbers and hashes were checked: what is decided on is read so.
 

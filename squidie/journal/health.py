@@ -69,6 +69,14 @@ select current_setting('max_connections')::int - current_setting('superuser_rese
 BACKEND = "select pg_backend_pid()"
 """Which process of the server answers; whoever lies between names another one when a connection is made."""
 
+LATE = """
+select queue, count(*) as due, min(due_at) as oldest, {s}.clock() as at from {s}.attempts
+where kind <> 'timer' and claim_id is null and limit_key = '' and rate_key = ''
+    and due_at <= {s}.clock() - make_interval(secs => :late)
+group by queue order by queue
+"""
+"""What has been due for so long, and waits for no limit and for no rate."""
+
 SIZE = """
 select coalesce((select sum(pg_total_relation_size(c.oid)) from pg_class c
         where c.relnamespace = cast(:schema as regnamespace) and c.relkind = 'r'), 0)::bigint as bytes,
@@ -124,6 +132,11 @@ def has_pooler(journal: Journal, connection: Connection) -> bool:
     raw: Any = connection.connection.driver_connection
     answering: int = connection.execute(journal.sql(BACKEND)).scalar_one()
     return bool(raw.info.backend_pid != answering)
+
+
+def late(journal: Journal, connection: Connection, seconds: float) -> Sequence[Any]:
+    """What has been due for longer than that, by queue."""
+    return connection.execute(journal.sql(LATE), {"late": seconds}).all()
 
 
 def size(journal: Journal, connection: Connection) -> Any:

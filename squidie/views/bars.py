@@ -10,6 +10,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from squidie.views.reasons import Reason
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 SHORTEST_FOLD = timedelta(seconds=10)
 """A pause that is no longer is drawn as it is."""
 
+PARKED = (Reason.DEAD_LETTERED, Reason.COMPENSATION_STUCK)
 _BAD = frozenset({"failed", "expired", "dead_lettered", "released", "withdrawn"})
 
 
@@ -78,6 +81,8 @@ def marks_of(step: StepView, attempts: Sequence[AttemptView], now: datetime) -> 
 
 
 def _open(step: StepView, tries: Sequence[tuple[datetime, datetime, bool]], now: datetime) -> list[Mark]:
+    if step.reason in PARKED:
+        return [Mark(Kind.WAITS, tries[-1][1], now)] if tries else []
     if step.due_at is not None and step.due_at <= now:
         return [Mark(Kind.QUEUED, step.due_at, now)]
     return [Mark(Kind.BACKOFF, tries[-1][1], now)] if tries else []

@@ -116,6 +116,11 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int
     at: datetime
 
+    @property
+    def lost(self) -> tuple[WorkerView, ...]:
+        """Those that were last seen within a day and have not stopped in good order."""
+        return tuple(each for each in self.workers if each.state == "lost" and self.at - each.seen_at <= LOST_FOR)
+
     def alive(self, role: str) -> tuple[WorkerView, ...]:
         """The living of this role."""
         return tuple(worker for worker in self.workers if worker.alive and worker.role == role)

@@ -12,7 +12,7 @@ from squidie.history.bodies import Origin
 from squidie.journal.queues import Pause
 from squidie.views.attempts import AttemptView
 from squidie.views.blockers import Action, Next
-from squidie.views.bundle import Bundle, RawFact
+from squidie.views.bundle import Bundle, RawFact, Unreadable
 from squidie.views.catalogue import Catalogue, DefinitionView, WorkflowView
 from squidie.views.commands import AcceptedCommand
 from squidie.views.deadlines import DeadlineView
@@ -131,7 +131,7 @@ SHOWN: Mapping[type, Mapping[str, Kind]] = {
     StuckGroup: _kinds(open="code runs since examples", headline=Kind.HEADLINE, inner="subject"),
     StrandedRuns: _kinds(open="groups open unreadable at"),
     StrandedGroup: _kinds(open="workflow version definition step runs since examples", counted="action", inner="why"),
-    Status: _kinds(open="open states ended waiting workers beats lost queues schedules dead_letters at"),
+    Status: _kinds(open="open looked_at states ended waiting workers beats lost queues schedules dead_letters at"),
     StateCount: _kinds(open="state runs"),
     EndCount: _kinds(open="status runs"),
     ScheduleGlance: _kinds(open="name next_at late"),
@@ -142,7 +142,8 @@ SHOWN: Mapping[type, Mapping[str, Kind]] = {
         inner="description triggers",
     ),
     DefinitionView: _kinds(open="definition version is_declared kept_at last_at runs open"),
-    Bundle: _kinds(open="run explanation graph timeline facts at", inner="versions"),
+    Bundle: _kinds(open="run explanation graph timeline facts unreadable at", inner="versions"),
+    Unreadable: _kinds(open="name code", inner="message"),
     RawFact: _kinds(open="seq at kind step attempt", inner="summary by hash", body=Kind.BODY),
     Letter: _kinds(
         open="run_id short_id step workflow reason code first_failed_at at closed_at closed_as",

@@ -28,6 +28,10 @@ class ScheduleGlance(msgspec.Struct, frozen=True, kw_only=True):
     late: bool
 
 
+MOST = 10_000
+"""So many open runs are looked at one by one, a second's worth or two."""
+
+
 class StateCount(msgspec.Struct, frozen=True):
     """How many open runs are in a state."""
 
@@ -43,13 +47,16 @@ class EndCount(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How things are. `states` counts the open runs by their state, `ended` what has ended in 24 hours by its status.
+    """How things are. `ended` counts what has ended in 24 hours by its status, `states` the open runs by their state.
+
+    Of very many open runs the newest are looked at, `looked_at` of them.
 
     `waiting` is what does not go on by itself, the most pressing first; `queues` are those with open work or without a
     consumer though something is due there.
     """
 
     open: int
+    looked_at: int
     states: tuple[StateCount, ...]
     ended: tuple[EndCount, ...]
     waiting: tuple[StuckGroup, ...]
@@ -69,7 +76,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 def status(journal: Journal) -> Status:
     """How things are now, part by part."""
-    everything = explain_many(journal, everything=True)
+    everything = explain_many(journal, everything=True, most=MOST)
+    heads = counts(journal)
     states = Counter[State]()
     for group in everything.groups:
         states[group.code.state] += group.runs
@@ -82,13 +90,14 @@ def status(journal: Journal) -> Status:
         if each.next_at is not None
     ]
     return Status(
-        open=everything.open,
+        open=sum(number for how, number in heads.items() if not is_terminal(how)),
+        looked_at=everything.open,
         states=tuple(StateCount(state, states[state]) for state in State if states[state]),
-        ended=tuple(EndCount(how, n) for how, n in counts(journal).items() if n and is_terminal(how)),
+        ended=tuple(EndCount(how, n) for how, n in heads.items() if n and is_terminal(how)),
         waiting=tuple(group for group in everything.groups if group.code.state in STUCK),
         workers=len(working.alive("worker")),
         beats=len(working.alive("beat")),
-        lost=sum(worker.state == "lost" for worker in working.workers),
+        lost=len(working.lost),
         queues=tuple(queue for queue in working.queues if queue.open or queue.parked or queue.paused is not None),
         schedules=tuple(sorted(glances, key=lambda each: each.next_at)),
         dead_letters=working.dead_letters,

@@ -50,12 +50,17 @@ class StuckRuns(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def explain_many(
-    journal: Journal, *, older_than: timedelta = timedelta(), everything: bool = False, **query: Any
+    journal: Journal,
+    *,
+    older_than: timedelta = timedelta(),
+    everything: bool = False,
+    most: int | None = None,
+    **query: Any,
 ) -> StuckRuns:
     """Roll up the open runs that wait for somebody or something that does not come by itself, each by its first reason.
 
     With `everything`, those as well that go on by themselves. `older_than` leaves out what has stood for less; `query`
-    narrows as `list_runs` does. Raises `InvalidArgument`.
+    narrows as `list_runs` does, and `most` looks at about so many, the newest. Raises `InvalidArgument`.
     """
     if not {"open", "limit", "after", "status"}.isdisjoint(query):
         raise InvalidArgument("query", "is about open runs; give workflow, partition or since")
@@ -67,6 +72,8 @@ def explain_many(
             reason, subject, since = _first(look, at)
             if (everything or reason.state in STUCK) and at - since >= older_than:
                 found.setdefault((reason, subject), []).append((since, look.head.run_id))
+        if most is not None and number >= most:
+            break
     groups = [_group(reason, subject, runs, at) for (reason, subject), runs in found.items()]
     groups.sort(key=lambda group: (RANK[group.code], group.since))
     return StuckRuns(groups=tuple(groups), open=number, at=at)

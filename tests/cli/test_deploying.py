@@ -76,7 +76,7 @@ def test_a_callable_that_is_gone_strands_the_runs_that_need_it(old, deployed, ca
 
     first = min(runs, key=lambda run: run.id)
     assert shown.exit_code == 1
-    assert shown.stdout.startswith("✕ 7 open runs of Chain keep definition ")
+    assert shown.stdout.startswith("✕  Chain  7 open runs keep definition ")
     assert "and need tests.support.flows:act, which this code lacks" in shown.stdout
     assert f"  at a; oldest {first.id.hex[-6:]} (2h), then " in shown.stdout
     assert "keep=[...]" in shown.stderr
@@ -214,6 +214,19 @@ def test_a_status_names_what_is_late(deployed, call):
     shown = call("status").stdout
     assert "1 schedule due and not opened: NightlySync.nightly" in shown
     assert "1 lost" in shown
+
+
+def test_of_very_many_runs_the_newest_are_looked_at(deployed, call, monkeypatch):
+    """One screen, and one that comes soon."""
+    from squidie.views import status, stuck
+
+    squidie = deployed(Single)
+    staff(squidie)
+    squidie.start_many(Single, [{}] * 5)
+    monkeypatch.setattr(status, "MOST", 2)
+    monkeypatch.setattr(stuck, "MOST", 2)
+
+    assert "5 open: 2 queued, of the newest 2" in call("status").stdout
 
 
 def test_more_than_fits_is_counted(deployed, call):

@@ -141,38 +141,37 @@ def test_what_is_published_is_what_the_code_says():
     assert PAGE.read_text("utf-8") == page()
 
 
-@pytest.mark.parametrize(
-    ("line", "code", "exit_code"),
-    [
-        ("show dead12", "run_not_found", 3),
-        ("explain dead12", "run_not_found", 3),
-        ("export dead12", "run_not_found", 3),
-        ("ls --nope", "usage", 2),
-        ("ls colour:red", "invalid_argument", 2),
-        ("explain b81f56 --step nowhere", "step_not_found", 3),
-        ("graph Nowhere", "workflow_not_found", 3),
-        ("workflows show Nowhere", "workflow_not_found", 3),
-        ("approve b81f56", "invalid_transition", 4),
-        ("replay b81f56", "unsafe_replay", 5),
-        ("start OrderFlow -p order=1", "invalid_payload", 2),
-        ("tail --kinds nonsense", "invalid_argument", 2),
-        ("completion tcsh", "usage", 2),
-        ("dead show b81f56", "dead_letter_not_found", 3),
-        ("queues ls nothing", "queue_not_found", 3),
-        ("schedules show Nowhere", "schedule_not_found", 3),
-        ("show b81f56 --scope everything", "usage", 2),
-    ],
+WRONG = (
+    ("show dead12", "run_not_found", 3),
+    ("explain dead12", "run_not_found", 3),
+    ("export dead12", "run_not_found", 3),
+    ("ls --nope", "usage", 2),
+    ("ls colour:red", "invalid_argument", 2),
+    ("explain b81f56 --step nowhere", "step_not_found", 3),
+    ("graph Nowhere", "workflow_not_found", 3),
+    ("workflows show Nowhere", "workflow_not_found", 3),
+    ("approve b81f56", "invalid_transition", 4),
+    ("replay b81f56", "unsafe_replay", 5),
+    ("start OrderFlow -p order=1", "invalid_payload", 2),
+    ("tail --kinds nonsense", "invalid_argument", 2),
+    ("completion tcsh", "usage", 2),
+    ("dead show b81f56", "dead_letter_not_found", 3),
+    ("queues ls nothing", "queue_not_found", 3),
+    ("schedules show Nowhere", "schedule_not_found", 3),
+    ("show b81f56 --scope everything", "usage", 2),
 )
-def test_an_error_is_one_document_on_stderr(squidie, call, documents, line, code, exit_code):
+
+
+def test_an_error_is_one_document_on_stderr(squidie, call, documents):
     """UX 8.4: stdout stays empty, the exit code is that of the error."""
     known = {name: str(run.id) for name, run in by_name(squidie)}
-    shown = call(*(known.get(word, word) for word in line.split()), "--json")
-
-    assert (shown.stdout, shown.exit_code) == ("", exit_code), shown.output
-    error = json.loads(shown.stderr)["error"]
-    assert error["code"] == code
     root = schemas()
-    assert problems(error, root["error"], root) == []
+    for line, code, exit_code in WRONG:
+        shown = call(*(known.get(word, word) for word in line.split()), "--json")
+        assert (shown.stdout, shown.exit_code) == ("", exit_code), (line, shown.output)
+        error = json.loads(shown.stderr)["error"]
+        assert (line, error["code"]) == (line, code)
+        assert problems(error, root["error"], root) == []
 
 
 def by_name(squidie):
@@ -189,3 +188,27 @@ def test_a_value_that_does_not_fit_is_noticed():
     assert problems({"schema": "squidie.runs/1", "more": 1}, whole, root) == ["$.more: is not listed"]
     assert problems({"runs": []}, whole, root) == ["$.schema: is not there"]
     assert problems({"schema": "squidie.runs/1", "runs": [{"state": "happy"}]}, whole, root)
+
+
+def test_what_the_host_does_not_permit_has_an_exit_code_of_its_own(make, bells, call):
+    """UX 8.4, 6.7: 6."""
+    call.squidie = make(*shop.ALL, delivery=bells, authorize=lambda *_: False)
+    run = call.squidie.start(shop.SendInvoice, {"order_id": 1})
+
+    shown = call("cancel", str(run.id), "--reason", "x", "--json")
+
+    assert (shown.stdout, shown.exit_code) == ("", 6)
+    assert json.loads(shown.stderr)["error"]["code"] == "not_permitted"
+
+
+def test_a_database_that_is_away_has_an_exit_code_of_its_own(call, monkeypatch):
+    """UX 8.4: 7; and nothing of the URL is said."""
+    from squidie.cli.setup import Setup
+
+    monkeypatch.setattr(Setup, "_from_app", lambda _: None)
+    shown = call("--dsn", "postgresql://maya:hunter2@127.0.0.1:1/shop", "ls", "--json")
+
+    assert (shown.stdout, shown.exit_code) == ("", 7)
+    error = json.loads(shown.stderr)["error"]
+    assert (error["code"], error["retryable"]) == ("journal_unavailable", True)
+    assert "hunter2" not in shown.output

@@ -63,8 +63,8 @@ def test_a_run_at_80_columns(squidie, call, clock):
         "Chain run001  ✕ failed\n"
         "b failed after 0ms: Fail: for good\n"
         "\n"
-        "id <run 1> · revision 4 · started 12:00:00 UTC\n"
-        "trigger start · queue default · key order-7\n"
+        "id <run 1> · started 12:00:00 UTC\n"
+        "revision 4 · trigger start · queue default · key order-7\n"
         "\n"
         "STEP  STATE          TRY  TOOK  WHAT\n"
         "a     ✓ completed          0ms\n"
@@ -105,6 +105,15 @@ def test_ascii_where_nothing_else_can_be_shown(squidie, call):
 
     for arguments in (["ls"], ["doctor"], ["show", squidie.list_runs().runs[0].short_id]):
         assert call("--ascii", *arguments).stdout.isascii()
+
+
+def test_quiet_is_data_and_errors(squidie, call):
+    """UX 8.4"""
+    squidie.start(Single)
+
+    assert call("ls").stderr != ""
+    assert call("-q", "ls").stderr == ""
+    assert "no run" in call("-q", "show", "dead12").stderr
 
 
 def test_a_pipe_gets_no_colour_and_no_trailing_spaces(squidie, call):

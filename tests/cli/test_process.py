@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -181,6 +182,29 @@ def test_celery_finds_our_commands(tmp_path, database_url):
 
     assert shown.returncode == 0, shown.stderr
     assert json.loads(shown.stdout)["created"] is True
+
+
+HAS_ENTRY_POINT = any(point.name == "squidie" for point in entry_points(group="celery.commands"))
+
+
+@pytest.mark.skipif(not HAS_ENTRY_POINT, reason="squidie is not installed here, so Celery cannot find it")
+def test_celery_itself_has_the_whole_command_line(database_url, redis_url):
+    """UX 0.8, 8.1: one group; its documents, its errors and its exit codes are the same there."""
+    env = {**os.environ, "SQUIDIE_DATABASE_URL": database_url, "SQUIDIE_REDIS_URL": redis_url, "LANG": "C.UTF-8"}
+    env["SQUIDIE_APP"] = "examples.fulfilment.app:squidie"
+
+    def celery(*arguments):
+        command = [sys.executable, "-m", "celery", "-A", "celery_app", "squidie", *arguments]
+        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=90, check=False)
+
+    listed = celery("workflows", "--json")
+    assert listed.returncode == 0, listed.stderr
+    document = json.loads(listed.stdout)
+    assert document["schema"] == "squidie.workflows/1"
+    assert "Fulfilment" in [view["name"] for view in document["workflows"]]
+    refused = celery("show", "dead12", "--json")
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert json.loads(refused.stderr)["error"]["code"] == "run_not_found"
 
 
 def test_the_group_has_the_name_that_celery_registers_it_by():

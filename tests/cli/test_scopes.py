@@ -11,7 +11,7 @@ import pytest
 
 from squidie import Scope
 from squidie.settings import Settings
-from tests.support.lab import work_off
+from tests.support.lab import change, work_off
 from tests.support.secret_flows import (
     DETAIL,
     ERROR,
@@ -119,6 +119,21 @@ def test_values_that_are_shown_are_in_the_audit_log(runs, call, caplog):
     assert not words(said)
 
 
+ABOUT_NO_RUN = (
+    "status", "check", "doctor", "queues", "queues --partitions", "workers --all", "limits", "workflows",
+    "workflows show Told", "schedules", "gc --completed 1h", "migrate", "version",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["people", "programs"])
+def test_commands_that_show_no_run_show_nothing_of_what_is_in_them(runs, call, form):
+    """17.10, 14.1: no payload, no secret, no error's text, whoever asks."""
+    for line in ABOUT_NO_RUN:
+        shown = call(*line.split(), *form)
+        assert shown.exit_code in (0, 1), shown.output
+        assert not words(shown.output), line
+
+
 def test_outside_data_is_said_not_to_be_shown(runs, call):
     shown = call("show", str(runs[0].id), "--data", "--scope", "external")
     assert "not shown outside" in shown.stderr
@@ -138,3 +153,23 @@ def test_an_export_is_one_document_of_everything(runs, call, tmp_path):
 def test_an_export_that_cannot_be_written_says_why(runs, call, tmp_path):
     shown = call("export", str(runs[0].id), "-o", str(tmp_path / "nowhere" / "bundle.json"))
     assert (shown.exit_code, "cannot be written" in shown.stderr) == (2, True)
+
+
+@pytest.mark.tampered("a body is damaged")
+@pytest.mark.parametrize("scope", Scope)
+def test_a_run_whose_history_is_damaged_can_be_exported(squidie, runs, call, scope):
+    """14.3, 13.9: it is the one that somebody has to look into; what cannot be read is said, the rest is there."""
+    damaged = runs[0]
+    change(squidie, "alter table {s}.facts disable trigger user")
+    change(squidie, "update {s}.facts set kind = 'nonsense' where run_id = :run and seq = 2", run=damaged.id)
+    change(squidie, "update {s}.runs set state = null, fold = 0 where run_id = :run", run=damaged.id)
+
+    shown = call("export", str(damaged.id), "--scope", scope.value)
+
+    assert shown.exit_code == 0, shown.output
+    bundle = json.loads(shown.stdout)
+    assert {"name": "run", "code": "unknown_fact"}.items() <= bundle["unreadable"][0].items()
+    assert bundle["run"] is None
+    assert [fact["kind"] for fact in bundle["facts"]][:2] == ["run_started", "nonsense"]
+    assert "its history is damaged" in shown.stderr
+    assert words(shown.stdout) <= SEEN[scope]

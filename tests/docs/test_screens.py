@@ -60,12 +60,13 @@ def stage(make, bells, monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     squidie = make(*shop.ALL, delivery=bells)
 
-    def call(*words, columns):
+    def call(squidie, *words, columns):
         monkeypatch.setenv("COLUMNS", str(columns))
         celery = SimpleNamespace(app=SimpleNamespace(squidie=squidie))
         return CliRunner().invoke(main, words, obj=celery, prog_name="squidie")
 
-    return Stage(squidie, call, make(*shop.ALL, delivery=bells))
+    tomorrow = make(*(each for each in shop.ALL if each is not shop.NightlySync), delivery=bells)
+    return Stage(squidie, call, make(*shop.ALL, delivery=bells), tomorrow)
 
 
 def leaves(group, *before):

@@ -119,3 +119,9 @@ def test_who_waits_for_somebody_waits_until_the_decision():
 def test_where_attempts_are_not_to_be_seen_the_last_one_stands_for_them():
     """14.1: outside, times are shown and claims are not."""
     assert marks_of(step(claimed_at=after(1), settled_at=after(3)), [], after(20)) == [mark(1, 3)]
+
+
+def test_what_is_parked_waits_for_a_person():
+    marks = marks_of(step(reason="dead_lettered"), [tried(0, 1, "failed")], after(20))
+
+    assert marks == [mark(0, 1, Kind.FAILED), mark(1, 20, Kind.WAITS)]

@@ -44,12 +44,29 @@ class Document(NamedTuple):
     more: Mapping[str, Any] = MappingProxyType({})
 
 
+class Checked(msgspec.Struct):
+    """One check of doctor: what it found, and what mends it."""
+
+    id: str
+    severity: Severity
+    evidence: str
+    fix: str | None
+
+
+class TakenStep(msgspec.Struct):
+    """A dead letter that was taken in hand; a refused one has its error."""
+
+    run_id: str
+    step: str
+    goes_on_in: str | None = None
+    error: dict[str, Any] | None = None
+
+
 VERBS = ("approve", "reject", "resume", "delegate", "signal", "retry", "replay", "fork")
 RUN = {"graph": Any, "timeline": tuple[TimelineEvent, ...], "journal": tuple[FactView, ...]}
-CHECKED = {"id": str, "severity": Severity, "evidence": str, "fix": str | None}
 COMMANDED = {"id": str, "short_id": str, "revision": int, "state": str, "actor": Any, "headline": str}
 STARTED = {"id": str, "short_id": str, "created": bool}
-LETTER = {"verb": str, "matched": int, "done": list[dict[str, Any]], "refused": list[dict[str, Any]]}
+LETTER = {"verb": str, "matched": int, "done": list[TakenStep], "refused": list[TakenStep]}
 
 DOCUMENTS: dict[str, Document] = {
     "squidie.status/1": Document("status", Status),
@@ -64,7 +81,7 @@ DOCUMENTS: dict[str, Document] = {
     "squidie.workflow/1": Document("workflows show", WorkflowView, {"graph": Any}),
     "squidie.bundle/1": Document("export", Bundle, {"scope": str}),
     "squidie.check/1": Document("check", StrandedRuns, {"ok": bool}),
-    "squidie.doctor/1": Document("doctor", None, {"ok": bool, "checks": list[dict[str, Any]]}),
+    "squidie.doctor/1": Document("doctor", None, {"ok": bool, "checks": list[Checked]}),
     "squidie.queues/1": Document("queues ls", None, {"queues": tuple[QueueView, ...], "at": str}),
     "squidie.queue.changed/1": Document("queues pause, resume", None, {"name": str, "paused": Pause | None}),
     "squidie.workers/1": Document("workers ls", None, {"workers": tuple[WorkerView, ...], "at": str}),

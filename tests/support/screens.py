@@ -16,11 +16,15 @@ COLUMNS = 80
 
 
 class Screen(NamedTuple):
-    """A line that somebody types, what it is for, and what is shown; `works` lets somebody work meanwhile."""
+    """A line that somebody types, what it is for, and what is shown; `works` lets somebody work meanwhile.
+
+    `deployed`: on the code of tomorrow, which has forgotten something.
+    """
 
     line: str
     about: str = ""
     works: bool = False
+    deployed: bool = False
     most: int = 60
 
 
@@ -47,6 +51,7 @@ SCREENS = (
     Screen("workflows show RefundOrder"),
     Screen("export 5e19d4", "As an operator sees it payloads are types and sizes:", most=34),
     Screen("check"),
+    Screen("check", "With code that has forgotten something:", deployed=True),
     Screen("queues"),
     Screen("workers"),
     Screen("limits"),
@@ -115,15 +120,16 @@ CHANGING = (
 class Stage:
     """The shop, and whoever types."""
 
-    def __init__(self, squidie, call, worker):
-        self.squidie, self._call, self._worker = squidie, call, worker
+    def __init__(self, squidie, call, worker, tomorrow):
+        self.squidie, self._call, self._worker, self._tomorrow = squidie, call, worker, tomorrow
         played = shop.play(squidie)
         self._names = {run.id: name for run, name in zip(played.runs, shop.SHORT_IDS, strict=False)}
 
     def screen(self, screen):
         """What stands on the screen after this line was typed, with the exit code if it is not zero."""
         words = [self._id(word) for word in shlex.split(screen.line)]
-        result = self._working(words) if screen.works else self._call(*words, columns=COLUMNS)
+        squidie = self._tomorrow if screen.deployed else self.squidie
+        result = self._working(words) if screen.works else self._call(squidie, *words, columns=COLUMNS)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         self._learn()
@@ -138,7 +144,7 @@ class Stage:
         thread = threading.Thread(target=self._work, args=(done,))
         thread.start()
         try:
-            return self._call(*words, columns=COLUMNS)
+            return self._call(self.squidie, *words, columns=COLUMNS)
         finally:
             done.set()
             thread.join(10)

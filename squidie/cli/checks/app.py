@@ -82,4 +82,5 @@ def access_masking(patient: Patient) -> Finding:
             f"nothing is masked: settings.secrets is empty{kept}", "leave settings.secrets as it is by default"
         )
     values, paths = len(settings.secret_values), len(settings.masked_paths)
-    return ok(f"{many(len(settings.secrets), 'word')}, {many(values, 'value')}, {many(paths, 'path')}")
+    words = f"what stands under {many(len(settings.secrets), 'word')} and their forms is masked"
+    return ok(f"{words}, and {many(values, 'known value')} and {many(paths, 'path')}")

@@ -99,7 +99,7 @@ def beat_alive(patient: Patient) -> Finding:
     if beats:
         latest = max(beat.seen_at for beat in beats)
         return ok(f"last seen {span(patient.fleet.at - latest)} ago")
-    if lost := [each for each in patient.fleet.workers if each.role == "beat" and each.state == "lost"]:
+    if lost := [each for each in patient.fleet.lost if each.role == "beat"]:
         said = f"{lost[0].owner} was last seen {span(patient.fleet.at - lost[0].seen_at)} ago, and has not stopped"
         return warning(f"{said}; sweepers open windows meanwhile", "start it again: celery -A PROJECT beat")
     if not crons:

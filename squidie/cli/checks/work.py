@@ -54,17 +54,14 @@ def schedules_dst(patient: Patient) -> Finding:
 
 
 def lag_pickup(patient: Patient) -> Finding:
-    """What is due is taken soon where workers are free."""
-    sweep = patient.squidie.settings.sweep
+    """What is due is taken soon where workers are free; what waits for a limit is not due to them."""
+    with patient.journal.reading() as connection:
+        found = health.late(patient.journal, connection, LATE * patient.squidie.settings.sweep)
+    taken = {queue.name for queue in patient.fleet.queues if queue.paused is None and not queue.unserved}
     late = [
-        f"{queue.name}: {many(queue.due, 'attempt')} due for up to {span(patient.fleet.at - queue.oldest_due_at)}"
-        for queue in patient.fleet.queues
-        if queue.oldest_due_at
-        and queue.consumers
-        and queue.paused is None
-        and not queue.unserved
-        and patient.fleet.at - queue.oldest_due_at > timedelta(seconds=LATE * sweep)
-        and _has_room(patient, queue.name)
+        f"{row.queue}: {many(row.due, 'attempt')} due for up to {span(row.at - row.oldest)}"
+        for row in found
+        if row.queue in taken and _has_room(patient, row.queue)
     ]
     if not late:
         return ok("what is due is taken, as far as workers are free")

@@ -41,6 +41,12 @@ select current_setting('max_connections')::int - current_setting('superuser_rese
 -- BACKEND
 select pg_backend_pid();
 
+-- LATE
+select queue, count(*) as due, min(due_at) as oldest, {s}.clock() as at from {s}.attempts
+where kind <> 'timer' and claim_id is null and limit_key = '' and rate_key = ''
+    and due_at <= {s}.clock() - make_interval(secs => :late)
+group by queue order by queue;
+
 -- SIZE
 select coalesce((select sum(pg_total_relation_size(c.oid)) from pg_class c
         where c.relnamespace = cast(:schema as regnamespace) and c.relkind = 'r'), 0)::bigint as bytes,
