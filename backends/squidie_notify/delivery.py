@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from squidie.errors import MissingConfig, Unavailable
 from squidie.ringing import Ringer
-from squidie_notify.listener import NotifyListener, connect
+from squidie_notify.listener import NotifyListener, connect, is_direct
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -73,7 +73,7 @@ class NotifyDelivery:
 
     def listener(self) -> NotifyListener:
         """An ear for these bells; it serves one process."""
-        return NotifyListener(self._journal().engine, self._journal().schema)
+        return NotifyListener(self._journal().listening, self._journal().schema)
 
     def close(self) -> None:
         """Send what is unsent, at most a second, and end the thread."""
@@ -95,7 +95,8 @@ class NotifyLine:
         self._channel = channel
         self._connection = connect(engine)
         try:
-            self._connection.execute("set statement_timeout = '1s'")
+            if is_direct(self._connection):  # else the session is not ours, and what we set would stay in it
+                self._connection.execute("set statement_timeout = '1s'")
         except Exception:
             self._connection.close()  # nobody else knows of it any more
             raise
