@@ -15,7 +15,7 @@ from squidie.cli.database_checks import (
     db_role,
     db_schema,
 )
-from squidie.cli.journal_checks import journal_verify
+from squidie.cli.journal_checks import journal_regressed, journal_verify
 from squidie.cli.patient import Check, Finding, Needs, Patient, Severity, summed
 from squidie.errors import ConfigError, InvalidSpec, MissingConfig, SquidieError
 from squidie.journal import health
@@ -221,6 +221,7 @@ CHECKS: tuple[Check, ...] = (
     Check("beat.alive", beat_alive),
     Check("claims.expired", claims_expired),
     Check("dead.count", dead_count),
+    Check("journal.regressed", journal_regressed),
     Check("journal.verify", journal_verify),
     Check("test.switches", switches),
 )

@@ -102,6 +102,7 @@ def take(parts: Parts, queue: str, most: int, by: Claimant, *, thorough: bool = 
 def _take(parts: Parts, queue: str, most: int, by: Claimant, since: datetime | None) -> tuple[Batch, set[UUID] | None]:
     """One statement and one commit, nothing locked afterwards, unless something is under a limit."""
     with parts.journal.reading() as connection:
+        parts.memory.look_if_due(connection)
         failpoints.hit("claim.before_commit")
         if queue not in parts.limited.queues:
             turns, begun = parts.rounds.turns(queue), time.monotonic()

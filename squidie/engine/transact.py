@@ -133,6 +133,8 @@ def _together(
         _tell_missing_from_busy(parts, connection, verdicts)
         if settles and host is None:
             failpoints.hit("settle.before_commit")
+    if host is None:
+        parts.memory.note(changes.stand)
     if settles and host is None:
         parts.journal.committed("settle.committed")
     parts.tally.note(Met.LETTER, len(batch.letters))

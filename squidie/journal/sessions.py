@@ -49,19 +49,23 @@ class _UtcBinary(TimestamptzBinaryLoader):
         return super().load(data).astimezone(UTC)
 
 
-def set_up(raw: Any, info: dict[str, Any], lock_timeout: str) -> None:
-    """Prepare a connection that was just made, in one statement: set its session, if that is its own."""
+def set_up(raw: Any, info: dict[str, Any], lock_timeout: str) -> datetime:
+    """Prepare a connection that was just made, in one statement: set its session, if that is its own.
+
+    When its server was started is given back: by that one server is told from another, or from its former life.
+    """
     wanted = {**SETTINGS, "lock_timeout": lock_timeout}
     settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in wanted.items())
-    question = f"select case when pg_backend_pid() = {raw.info.backend_pid:d} then array[{settings}] end"
+    ours = f"case when pg_backend_pid() = {raw.info.backend_pid:d} then array[{settings}] end"
     before, raw.autocommit = raw.autocommit, True
-    (done,) = raw.execute(question).fetchone()
+    done, started_at = raw.execute(f"select {ours}, pg_postmaster_start_time()").fetchone()
     raw.autocommit = before
     info[_POOLED] = done is None
     if done is None:
         raw.prepare_threshold = None
         for loader in (_Utc, _UtcBinary):
             raw.adapters.register_loader("timestamptz", loader)
+    return started_at  # type: ignore[no-any-return]
 
 
 def is_pooled(connection: Connection) -> bool:

@@ -29,6 +29,7 @@ from squidie.migrate import IDENTIFIER, engine_of, head, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from datetime import datetime
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -65,6 +66,9 @@ class Journal:
                 f"Squidie needs psycopg 3, this engine uses {self.engine.dialect.driver}", hint="postgresql+psycopg://…"
             )
         self._closed = False
+        self.arrivals = 0
+        """How often a connection led to another server than the one before; on a host's engine, how many were made."""
+        self._server: datetime | None = None
         event.listen(self.engine, "connect", self._connected)
         if self.owns_engine:
             event.listen(self.engine, "checkin", self._given_back)
@@ -74,9 +78,12 @@ class Journal:
 
     def _connected(self, raw: Any, record: ConnectionPoolEntry) -> None:
         if not self.owns_engine:
+            self.arrivals += 1
             return
         try:
-            sessions.set_up(raw, record.info, self._lock_timeout)
+            server = sessions.set_up(raw, record.info, self._lock_timeout)
+            self.arrivals += server != self._server
+            self._server = server
         except BaseException:
             raw.close()  # nobody else knows of it yet, and nobody would close it
             raise
