@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,11 @@ from evidence.report import percentile
 from evidence.scenes import SWEEP, completed, delays, facts, held, waiting, words
 from evidence.tampering import Tampering
 from squidie.testing import eventually
+from squidie.testing.valkey import Redis
 from tests.support.garbage import GARBAGE, REFUSED, message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from evidence.cluster import Cluster, Node
     from evidence.report import Report, Row
@@ -91,6 +92,49 @@ def restarted(cluster: Cluster, report: Report) -> None:
         row.expect({fact for fact in facts(cluster) if fact[0] != last.id} == before, "old bells have changed facts")
         row.expect(node.process.is_alive(), "the worker has died")
     cluster.retire([node])
+
+
+def failed_over(cluster: Cluster, report: Report) -> None:
+    """R10: a copy that had ceased to follow takes the place of a Redis that dies, and lacks what was written since."""
+    plain, queue = cluster.services.redis_url, "failed-over"
+    copy = Redis(cluster.folder / "copy")
+    with (
+        report.scenario("R10 failover to a copy without the last writes") as row,
+        _copied(cluster, copy) as (old, new),
+        FaultProxy.to_redis(plain) as wire,
+        cluster.client(redis_url=wire.redis_url(plain)) as squidie,
+    ):
+        node = cluster.worker(queues=[queue], env={"SQUIDIE_REDIS_URL": wire.redis_url(plain)}).ready()
+        with held(cluster, squidie, queue) as one:
+            known = [squidie.start("Plain", {}, queue=queue) for _ in range(5)]
+            eventually(lambda: waiting(new, queue), 5.0, why="the copy does not follow")
+            new.replicaof("NO", "ONE")
+            lost = [squidie.start("Plain", {}, queue=queue) for _ in range(10)]
+            eventually(lambda: waiting(old, queue) > waiting(new, queue), 5.0, why="no bell is waiting")
+            row.hit("bells lost", waiting(old, queue) - waiting(new, queue))
+            cluster.services.redis.kill()
+            wire.lead_to(("127.0.0.1", copy.port))
+            row.hit("failover")
+        completed(cluster, row, [one, *known, *lost])
+        completed(cluster, row, [squidie.start("Plain", {}, queue=queue) for _ in range(5)])
+        row.expect(node.process.is_alive(), "the worker has died")
+        cluster.retire([node])
+
+
+@contextmanager
+def _copied(cluster: Cluster, copy: Redis) -> Iterator[tuple[redis.Redis, redis.Redis]]:
+    """Clients of the cluster's Redis and of a copy that follows it; in the end the former is there again, empty."""
+    (cluster.folder / "copy").mkdir(exist_ok=True)
+    copy.start()
+    try:
+        with broker(cluster) as old, redis.Redis(port=copy.port, socket_timeout=5) as new:
+            new.replicaof("127.0.0.1", cluster.services.redis.port)
+            linked: Callable[[], bool] = lambda: new.info("replication").get("master_link_status") == "up"  # noqa: E731
+            eventually(linked, 20.0, why="the copy does not follow")
+            yield old, new
+    finally:
+        copy.close()
+        cluster.services.redis.start()
 
 
 def full(cluster: Cluster, report: Report) -> None:
@@ -243,6 +287,7 @@ PLAYED: dict[str, Callable[[Cluster, Report], None]] = {
     "R06": full,
     "R07": tampered,
     "R09": malformed,
+    "R10": failed_over,
     "R11": forged,
 }
-"""R08 is proved by a test; R10 needs a second Redis."""
+"""R08 is proved by a test."""

@@ -4,6 +4,7 @@
         proxy.latency = 0.5         every chunk is that late, each way
         proxy.blackhole = True      bytes are held back, connections stay open
         proxy.refuse = True         new connections are reset
+        proxy.lead_to(address)      another server takes the place of the one that was there
         proxy.reset()               those that are open are reset
         proxy.cut("after")          the next COMMIT reaches the server, its answer reaches nobody
         proxy.rewrite = function    the server hears what this makes of a connection's bytes, from the first one on
@@ -104,6 +105,11 @@ class FaultProxy:
     def redis_url(self, url: str) -> str:
         """The same Redis, through this wire."""
         return make_url(url).set(host="127.0.0.1", port=self.port).render_as_string(hide_password=False)
+
+    def lead_to(self, address: tuple[str, int] | str) -> None:
+        """Somebody else serves this place from now on: connections break, and new ones lead to him."""
+        self._upstream = address
+        self.reset()
 
     def cut(self, when: When, at: bytes = COMMIT) -> None:
         """Break the next connection that says this: before the server hears it, or after it has answered."""

@@ -14,7 +14,7 @@
      |  |   UnsafeReplay, RetentionBlocked, RunRetired, LimitReached
      |  + NotPermitted  the host's policy said no                                   (exit 6)
      + Unavailable      try again                                                   (exit 7; 124 for WaitTimeout)
-     |   JournalUnavailable > JournalReadOnly, JournalBusy, WaitTimeout
+     |   JournalUnavailable > JournalReadOnly, JournalBusy, JournalRegressed, WaitTimeout
      + Fenced           a worker's claim no longer counts; its outcome was not taken
      |   StaleClaim, RunEnded, UnknownAttempt, ConflictingOutcome
      + HistoryError     this run's history cannot be trusted or read; this run only (exit 1)
@@ -364,6 +364,18 @@ class JournalUnavailable(Unavailable):
 
 class JournalReadOnly(JournalUnavailable):
     """Postgres takes no writes: it is a standby, or was set so. The next try is made on another connection."""
+
+
+class JournalRegressed(Unavailable):
+    """The journal has lost commits that were answered, in a failover say; claims have stopped. `details`: `runs`."""
+
+    def __init__(self, runs: Iterable[object]) -> None:
+        known = [str(run) for run in runs]
+        super().__init__(
+            f"the journal has lost commits that this process saw, of {len(known)} run(s) at least; claims have stopped",
+            hint="look at these runs and at the failover; then: squidie queues resume '*'",
+            details={"runs": known},
+        )
 
 
 class JournalBusy(Unavailable):

@@ -33,6 +33,8 @@ class Settings:
     early_events how many events of one name a run keeps that nobody awaits yet             100
     receipts_for how long a key outlives the run that it made                               90 days
     step_role    the database role in which transactional steps write                       none
+    listen_url   where NOTIFY is listened for, if the journal's URL leads through a pooler;      none
+                 never shown
     version      what the code is called in the fleet; else SQUIDIE_CODE_VERSION            none
     errors       what is kept of a step's exception: "full", or "type_only" for no message  full
                  and no frames
@@ -60,6 +62,7 @@ class Settings:
     early_events: int = 100
     receipts_for: float = 90 * 24 * 3600.0
     step_role: str | None = None
+    listen_url: str | None = field(default=None, repr=False)
     version: str | None = None
     errors: str = FULL
     retention: Mapping[str, Any] | None = None
@@ -105,7 +108,7 @@ def _problems(settings: Settings) -> list[str]:
     wrong += [f"settings.{name} is not a positive number" for name in _TIMES if not _is_time(getattr(settings, name))]
     if _is_time(settings.lease):
         wrong += _of_lease(settings)
-    texts = [("step_role", settings.step_role), ("version", settings.version)]
+    texts = [("step_role", settings.step_role), ("version", settings.version), ("listen_url", settings.listen_url)]
     wrong += [f"settings.{name} is not text of 1 to 255 characters" for name, text in texts if not _is_text(text)]
     if settings.errors not in (FULL, TYPE_ONLY):
         wrong.append(f'settings.errors is neither "{FULL}" nor "{TYPE_ONLY}"')

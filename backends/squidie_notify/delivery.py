@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from squidie.delivery import Finding
 from squidie.errors import MissingConfig, Unavailable
 from squidie.ringing import Ringer
-from squidie_notify.listener import NotifyListener, connect, hears_itself
+from squidie_notify.listener import NotifyListener, connect, hears_itself, is_direct
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEAF = Finding(
     "listen",
     "a connection that listens is told nothing, as behind a pooler in transaction mode: work waits for the next sweep",
-    "name Postgres itself in the database URL, or a pool in session mode",
+    "settings.listen_url: a URL that leads to Postgres itself",
     check="db.listen",
 )
 
@@ -78,7 +78,7 @@ class NotifyDelivery:
     def findings(self) -> list[Finding]:
         """Whether what is told is heard, for `squidie doctor`. Raises `Unavailable`."""
         try:
-            is_heard = hears_itself(self._journal().engine)
+            is_heard = hears_itself(self._journal().listening)
         except Exception as error:
             raise Unavailable(f"nothing can be heard ({type(error).__name__})", hint="is Postgres up?") from error
         return [] if is_heard else [DEAF]
@@ -94,7 +94,7 @@ class NotifyDelivery:
 
     def listener(self) -> NotifyListener:
         """An ear for these bells; it serves one process."""
-        return NotifyListener(self._journal().engine, self._journal().schema)
+        return NotifyListener(self._journal().listening, self._journal().schema)
 
     def close(self) -> None:
         """Send what is unsent, at most a second, and end the thread."""
@@ -116,7 +116,8 @@ class NotifyLine:
         self._channel = channel
         self._connection = connect(engine)
         try:
-            self._connection.execute("set statement_timeout = '1s'")
+            if is_direct(self._connection):  # else the session is not ours, and what we set would stay in it
+                self._connection.execute("set statement_timeout = '1s'")
         except Exception:
             self._connection.close()  # nobody else knows of it any more
             raise

@@ -25,10 +25,18 @@ def connect(engine: Engine) -> Connection[Any]:
     return connection  # type: ignore[no-any-return]
 
 
+def is_direct(connection: Connection[Any]) -> bool:
+    """Whether this is one session of the server's, and not a pooler that gives us any of them."""
+    found = connection.execute("select pg_backend_pid()").fetchone()
+    return found is not None and found[0] == connection.info.backend_pid
+
+
 def hears_itself(engine: Engine, within: float = 1.0) -> bool:
     """Whether a connection made for this engine hears what it tells, on a channel that nobody else knows."""
     connection = connect(engine)
     try:
+        if not is_direct(connection):
+            return False  # and what we listen to would stay in somebody's session
         channel = sql.Identifier(f"squidie_{connection.info.backend_pid}")
         connection.execute(sql.SQL("listen {}").format(channel))
         connection.execute(sql.SQL("notify {}").format(channel))
@@ -47,9 +55,13 @@ class NotifyListener:
         self._engine, self._channel = engine, channel
         self._connection: Connection[Any] | None = None
         self._failing = False
+        self._is_deaf = False
 
     def wait(self, timeout: float) -> set[str]:
         """The queues that were rung, as soon as there are some; empty when the time is over."""
+        if self._is_deaf:
+            sleep(timeout)
+            return set()
         try:
             heard = self._hear(timeout)
         except (Error, SQLAlchemyError) as error:
@@ -68,6 +80,11 @@ class NotifyListener:
     def _hear(self, timeout: float) -> set[str]:
         if self._connection is None:
             self._connection = connect(self._engine)
+            if not is_direct(self._connection):
+                self._is_deaf = True
+                self.close()
+                log.warning("bells cannot be heard through a pooler, polling: name a direct URL, settings.listen_url")
+                return set()
             self._connection.execute(sql.SQL("listen {}").format(sql.Identifier(self._channel)))
         first = {bell.payload for bell in self._connection.notifies(timeout=timeout, stop_after=1)}
         return first | ({bell.payload for bell in self._connection.notifies(timeout=0)} if first else set())

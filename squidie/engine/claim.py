@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from squidie import failpoints
 from squidie.engine import ids, limited
@@ -103,24 +103,31 @@ def take(parts: Parts, queue: str, most: int, by: Claimant, *, thorough: bool = 
 def _take(parts: Parts, queue: str, most: int, by: Claimant, since: datetime | None) -> tuple[Batch, set[UUID] | None]:
     """One statement and one commit, nothing locked afterwards, unless something is under a limit."""
     with parts.journal.reading() as connection:
+        parts.memory.look_if_due(connection)
         failpoints.hit("claim.before_commit")
         if queue not in parts.limited.queues:
-            turns = parts.rounds.turns(queue)
+            turns, begun = parts.rounds.turns(queue), time.monotonic()
             taken = claims.claim(parts.journal, connection, queue, most, by, turns, since=since)
             if not taken.stands:
-                return taken, _looked_at(parts, connection, queue, taken, since)
+                return taken, _looked_at(parts, connection, queue, taken, _Began(since, begun))
             parts.limited.queues.add(queue)
+    begun = time.monotonic()
     taken = limited.claim(parts, queue, most, by, since)
     with parts.journal.reading() as connection:
-        return taken, _looked_at(parts, connection, queue, taken, since)
+        return taken, _looked_at(parts, connection, queue, taken, _Began(since, begun))
 
 
-def _looked_at(
-    parts: Parts, connection: Connection, queue: str, taken: Batch, since: datetime | None
-) -> set[UUID] | None:
+class _Began(NamedTuple):
+    """From which due time a claim looked, None for everything, and when it did."""
+
+    since: datetime | None
+    at: float
+
+
+def _looked_at(parts: Parts, connection: Connection, queue: str, taken: Batch, began: _Began) -> set[UUID] | None:
     rows = [claimed.row for claimed in taken.claims]
     parts.rounds.served(queue, rows)
-    if parts.watermarks.claimed(queue, since, rows):
+    if parts.watermarks.claimed(queue, began.since, rows, time.monotonic() - began.at):
         last = parts.watermarks.last(queue)
         parts.watermarks.moved(queue, claims.oldest(parts.journal, connection, queue, last))
     if rows:

@@ -61,14 +61,17 @@ class ScheduleEar:
         return False
 
     def _connect(self) -> Connection[Any]:
-        lent = self._journal.engine.raw_connection()
+        lent = self._journal.listening.raw_connection()
         connection: Any = lent.driver_connection
         lent.detach()
         connection.autocommit = True
         channel = CHANNEL.format(schema=self._journal.schema)
         try:
+            (pid,) = connection.execute("select pg_backend_pid()").fetchone()
+            if pid != connection.info.backend_pid:
+                raise ConnectionError("a pooler gives no session that could listen")
             connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-        except Error:
+        except (Error, OSError):
             connection.close()  # nobody else knows of it any more
             raise
         return connection  # type: ignore[no-any-return]

@@ -56,7 +56,7 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
 
 def pause(parts: Parts, queue: str, reason: str, actor: Any, key: str | None) -> Pause:
     """Stop claims from a queue; what is claimed goes on."""
-    name, why = queue_name(queue), masked(parts, reason_of(reason))
+    name, why = _name(queue), masked(parts, reason_of(reason))
     by = request("pause", {"reason": why}, actor, why, key, masking=parts.masking)
 
     def change(connection: Connection, *, was_made: bool) -> Pause:
@@ -76,7 +76,7 @@ def pause(parts: Parts, queue: str, reason: str, actor: Any, key: str | None) ->
 
 def resume(parts: Parts, queue: str, reason: str | None, actor: Any, key: str | None) -> None:
     """Claim from a queue again, beginning at once."""
-    name = queue_name(queue)
+    name = _name(queue)
     by = request("resume", {}, actor, _why(reason), key, masking=parts.masking)
 
     def change(connection: Connection, *, was_made: bool) -> None:
@@ -89,7 +89,16 @@ def resume(parts: Parts, queue: str, reason: str | None, actor: Any, key: str | 
         operations.add(parts.journal, connection, Subject.QUEUE, name, by=by, change={})
 
     _changed(parts, Subject.QUEUE, name, by, change)
-    parts.bells.ring((name,))
+    parts.bells.ring((name,) if name != queues.EVERY else _known(parts))
+
+
+def _known(parts: Parts) -> set[str]:
+    with parts.journal.reading() as connection:
+        return queues.known(parts.journal, connection) - {queues.EVERY}
+
+
+def _name(queue: Any) -> str:
+    return queues.EVERY if queue == queues.EVERY else queue_name(queue)
 
 
 def set_limit(parts: Parts, name: str, said: Mapping[str, Any], reason: str | None, who: tuple[Any, str | None]) -> Any:
@@ -175,7 +184,7 @@ def _numbers(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _must_be_known(parts: Parts, connection: Connection, queue: str) -> None:
     """Declared here, served by a worker, or with anything in it."""
-    if queue in {parts.default_queue, *parts.registry.queues(parts.default_queue)}:
+    if queue in {queues.EVERY, parts.default_queue, *parts.registry.queues(parts.default_queue)}:
         return
     if not queues.is_known(parts.journal, connection, queue):
         declared_here = parts.registry.queues(parts.default_queue)

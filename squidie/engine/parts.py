@@ -10,6 +10,7 @@ from squidie.engine.bells import Bells
 from squidie.engine.fairness import Rounds
 from squidie.engine.lease import Renewer
 from squidie.engine.limited import Limited
+from squidie.engine.memory import Memory
 from squidie.engine.pace import Pace
 from squidie.engine.tally import Tally
 from squidie.engine.telling import Telling
@@ -59,6 +60,7 @@ class Parts:
         self.crons = {name: crons for name in registry.workflows if (crons := _crons(registry.spec(name)))}
         self.definitions = Definitions(journal, registry)
         self.timers = Timers(self)
+        self.memory = Memory(journal, settings.receipts_for)
         self.renew()
 
     def renew(self) -> None:

@@ -8,6 +8,7 @@ asking again.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +18,7 @@ from squidie.decide.start import start
 from squidie.engine.batch import Verdict
 from squidie.engine.rows import follow
 from squidie.engine.transact import announce
-from squidie.errors import KeyReused, RunRetired
+from squidie.errors import JournalRegressed, KeyReused, RunRetired
 from squidie.history.chain import link
 from squidie.history.codec import encode
 from squidie.history.fold import fold
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from squidie.engine.parts import Parts
     from squidie.history.attempts import AttemptKey, OpenAttempt
     from squidie.history.facts import RunStarted
+
+log = logging.getLogger("squidie.start")
 
 START = "start"
 
@@ -61,6 +64,8 @@ def begin(
     with journal.transaction(host) as connection:
         for definition in {command.definition for command in commands}:
             parts.definitions.keep(definition, connection)
+        if host is None:
+            _look_back(parts, connection)
         now = attempts.clock(journal, connection)
         rows = Starts()
         distinct = {command.run_id: command for command in reversed(commands)}
@@ -75,12 +80,21 @@ def begin(
             raise refused
         parts.telling.facts(connection, list(verdicts.values()), session)
     if host is None:
+        parts.memory.note(each for each in rows.stand if each[0] in created)
         for command in commands:
             parts.definitions.kept(command.definition)
     announce(
         parts, [row for verdict in verdicts.values() if verdict.created for row in verdict.opened], now, session or host
     )
     return answers
+
+
+def _look_back(parts: Parts, connection: Connection) -> None:
+    """Who starts runs saw the last commits, too; a journal that lost them takes new ones all the same."""
+    try:
+        parts.memory.look_if_due(connection)
+    except JournalRegressed as error:
+        log.error("%s", error)  # noqa: TRY400 - the journal is at fault, not the code
 
 
 def _add(parts: Parts, rows: Starts, command: Start, now: datetime) -> Verdict:

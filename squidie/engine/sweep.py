@@ -69,6 +69,7 @@ def sweep(parts: Parts, queues: Sequence[str], *, spare: bool = False) -> SweepR
 
 def _look(parts: Parts, queues: Sequence[str], report: SweepReport, *, spare: bool) -> None:
     with parts.journal.reading() as connection:
+        parts.memory.look_if_due(connection)
         seen = glance(parts.journal, connection, queues)
     if seen.expired and not spare:
         _end_expired(parts, report)

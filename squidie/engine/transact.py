@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -125,10 +126,8 @@ def _together(
         now, rows = attempts.decisive(parts.journal, connection, {each.key: each.row for each in ended}, whole)
         batch = Batch(locked, rows, now, limits=parts.limits, handover=handover)
         keyed = Keyed(parts, connection, present)
-        verdicts = [
-            keyed.answer(command) or _judge(parts, connection, batch, found.get(command.run_id), specs, command)
-            for command in commands
-        ]
+        judge = partial(_judge, parts, connection, batch, found, specs)
+        verdicts = [keyed.answer(command) or judge(command) for command in commands]
         changes = batch.finish(verdicts)
         if not changes.write(parts.journal, connection):
             raise FenceBroken
@@ -139,8 +138,10 @@ def _together(
         parts.telling.facts(connection, verdicts, session)
         if settles and host is None:
             failpoints.hit("settle.before_commit")
-    if settles and host is None:
-        parts.journal.committed("settle.committed")
+    if host is None:
+        parts.memory.note(changes.stand)
+        if settles:
+            parts.journal.committed("settle.committed")
     _count(parts, batch, verdicts)
     return verdicts, now
 
@@ -206,10 +207,11 @@ def _judge(  # noqa: PLR0917 - what one command meets
     parts: Parts,
     connection: Connection,
     batch: Batch,
-    head: Head | HistoryError | None,
+    found: dict[UUID, Head | HistoryError],
     specs: dict[UUID, Spec],
     command: OnRun,
 ) -> Verdict:
+    head = found.get(command.run_id)
     if head is None:
         return Verdict(command, busy=True)
     if isinstance(head, HistoryError):

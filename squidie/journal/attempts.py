@@ -102,7 +102,7 @@ DUE_QUEUES = """
 select q from unnest(:queues) as q
 where exists (select from {s}.attempts a
     where a.queue = q and a.kind <> 'timer' and a.claim_id is null and a.due_at <= {s}.clock())
-    and not exists (select from {s}.queues p where p.queue = q)
+    and not exists (select from {s}.queues p where p.queue in (q, '*'))
 """
 """Which of these queues, but for paused ones, have work due that nobody has taken."""
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from squidie.journal.store import Journal
 
+EVERY = "*"
+"""In place of a queue's name: all of them, those that nobody knows yet included."""
+
 PAUSED = "select queue, paused_at, paused_by, paused_why from {s}.queues where queue = :queue"
 """Whether a queue is paused, and by whom."""
 

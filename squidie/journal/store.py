@@ -25,11 +25,12 @@ from squidie.errors import (
     JournalUnavailable,
     SchemaMismatch,
 )
-from squidie.journal import arrays
+from squidie.journal import arrays, sessions
 from squidie.migrate import IDENTIFIER, engine_of, head, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from datetime import datetime
 
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -39,13 +40,6 @@ DEADLOCK = "40P01"
 _GAVE_WAY = ("40001", "57014")  # a snapshot that is too old, a statement that took too long
 _AWAY = ("57P", "08", "53", "58", "XX")  # shutdown, connection, resources, system
 _NO_SCHEMA = ("42P01", "3F000", "42883", "42703")  # undefined table, schema, function, column
-_SESSION = (
-    "set timezone to 'UTC'; set application_name to 'squidie'; set default_transaction_isolation to 'read committed'; "
-    "set lock_timeout to '{lock}ms'; set statement_timeout to '30s'; "
-    "set idle_in_transaction_session_timeout to '30s'; set plan_cache_mode to 'force_generic_plan'"
-)
-
-
 _STATEMENT_TIMEOUT = text("select set_config('statement_timeout', :wanted, true)")
 _LOCK_TIMEOUT = text("select current_setting('lock_timeout') as before, set_config('lock_timeout', :wanted, true)")
 
@@ -53,7 +47,14 @@ _LOCK_TIMEOUT = text("select current_setting('lock_timeout') as before, set_conf
 class Journal:
     """Where runs are remembered: an engine and a schema. Opens nothing until it is used."""
 
-    def __init__(self, database: str | Engine, schema: str = "squidie", *, lock_timeout: float = 2.0) -> None:
+    def __init__(
+        self,
+        database: str | Engine,
+        schema: str = "squidie",
+        *,
+        lock_timeout: float = 2.0,
+        listen_at: str | None = None,
+    ) -> None:
         if not IDENTIFIER.fullmatch(schema):
             raise InvalidConfig("the schema's name must be lower-case letters, digits and underscores")
         self.schema = schema
@@ -61,25 +62,30 @@ class Journal:
         self.engine = engine_of(database)
         self._texts: dict[str, TextClause] = {}
         self._lock_timeout = f"{int(lock_timeout * 1000)}ms"
-        self._session = _SESSION.format(lock=int(lock_timeout * 1000)) if self.owns_engine else ""
         if self.engine.dialect.driver != "psycopg":
             raise InvalidConfig(
                 f"Squidie needs psycopg 3, this engine uses {self.engine.dialect.driver}", hint="postgresql+psycopg://…"
             )
         self._closed = False
+        self.arrivals = 0
+        """How often a connection led to another server than the one before; on a host's engine, how many were made."""
+        self._server: datetime | None = None
         event.listen(self.engine, "connect", self._connected)
         if self.owns_engine:
             event.listen(self.engine, "checkin", self._given_back)
         self._beside: Engine | None = None
         self._afterwards: WeakKeyDictionary[Connection, list[Callable[[], None]]] = WeakKeyDictionary()
+        self.listening = self.engine if listen_at is None else engine_of(listen_at)
+        """Where NOTIFY is listened for: past a pooler, where the journal's URL leads through one."""
 
-    def _connected(self, raw: Any, _record: object) -> None:
-        if not self._session:
+    def _connected(self, raw: Any, record: ConnectionPoolEntry) -> None:
+        if not self.owns_engine:
+            self.arrivals += 1
             return
         try:
-            before, raw.autocommit = raw.autocommit, True
-            raw.execute(self._session)
-            raw.autocommit = before
+            server = sessions.set_up(raw, record.info, self._lock_timeout)
+            self.arrivals += server != self._server
+            self._server = server
         except BaseException:
             raw.close()  # nobody else knows of it yet, and nobody would close it
             raise
@@ -109,6 +115,8 @@ class Journal:
         with self._own(self.engine, (*_GAVE_WAY, DEADLOCK)), self.engine.begin() as connection:
             if not self.owns_engine:
                 connection.execute(_LOCK_TIMEOUT, {"wanted": self._lock_timeout})
+            elif sessions.is_pooled(connection):
+                connection.execute(sessions.PER_TRANSACTION, {"lock": self._lock_timeout})
             afterwards = self.ours(connection)
             try:
                 yield _prepared(connection)
@@ -158,7 +166,7 @@ class Journal:
 
         A rollback to our savepoint takes the setting back by itself.
         """
-        if self.owns_engine and host.engine is self.engine:
+        if self.owns_engine and host.engine is self.engine and not sessions.is_pooled(host):
             yield
             return
         before = host.execute(_LOCK_TIMEOUT, {"wanted": self._lock_timeout}).scalar_one()
@@ -186,6 +194,7 @@ class Journal:
     def after_fork(self) -> None:
         """A child leaves its parent's sockets alone, and opens its own."""
         self.engine.dispose(close=False)
+        self.listening.dispose(close=False)
         if self._beside is not None:
             self._beside.dispose(close=False)
 
@@ -201,6 +210,8 @@ class Journal:
             self.engine.dispose()
         if self._beside is not None:
             self._beside.dispose()
+        if self.listening is not self.engine:
+            self.listening.dispose()
 
 
 def _prepared(connection: Connection) -> Connection:

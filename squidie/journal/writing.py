@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from squidie.history.run import FOLD
 from squidie.journal.arrays import Blobs, Bools, Column, Ints, Texts, Times, Uuids
+from squidie.journal.queues import EVERY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
     from uuid import UUID
 
@@ -87,11 +89,11 @@ with gone as (
     select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {_FACTS}
 ), opened as (
     insert into {{s}}.attempts ({_ATTEMPT_COLUMNS}) select {_UNLESS_PAUSED} from {_OPENED}
-    left join {{s}}.queues p on p.queue = o.queue
+    left join lateral (select p.queue from {{s}}.queues p where p.queue in (o.queue, '*') limit 1) p on true
 )
 select (select count(*) from gone) as gone, (select count(*) from freed) as freed,
     (select count(*) from heads) as heads,
-    (select array_agg(p.queue) from {{s}}.queues p where p.queue = any(:o_queue)) as paused
+    (select array_agg(p.queue) from {{s}}.queues p where p.queue = any(:o_queue) or p.queue = '*') as paused
 """
 """Facts, heads and open work of a batch of commands, each fenced by what was locked.
 
@@ -118,6 +120,9 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self._rows)
 
 
 class Rows:
@@ -201,6 +206,11 @@ class Starts(Rows):
             h_ended=Times,
         )
 
+    @property
+    def stand(self) -> Iterator[tuple[UUID, int, bytes]]:
+        """The heads as they begin: run, revision, hash."""
+        return ((row[0], row[1], row[2]) for row in self.heads)
+
     def write(self, journal: Journal, connection: Connection) -> set[UUID]:
         """Write them; the runs that did not exist before are given back."""
         return set(connection.execute(journal.sql(START), self.parameters(self.heads)).scalars())
@@ -234,10 +244,17 @@ class Changes(Rows):
         claim_id = row.lease.claim_id if row.lease is not None else None
         self.freed.add(row.run_id, row.step, row.attempt, claim_id, after.due_at, after.lost)
 
+    @property
+    def stand(self) -> Iterator[tuple[UUID, int, bytes]]:
+        """The heads as they are left: run, revision, hash."""
+        return ((row[0], row[2], row[3]) for row in self.heads)
+
     def write(self, journal: Journal, connection: Connection) -> bool:
         """Write them; whether every fence held. `paused` then tells on which queues nothing was handed over."""
         if not len(self.heads):
             return True
         done = connection.execute(journal.sql(WRITE), self.parameters(self.gone, self.freed, self.heads)).one()
         self.paused = frozenset(done.paused or ())
+        if EVERY in self.paused:
+            self.paused = frozenset(self.opened.columns["o_queue"])
         return (done.gone, done.freed, done.heads) == (len(self.gone), len(self.freed), len(self.heads))

@@ -61,9 +61,9 @@ def configured(given: Given) -> tuple[Parts, Policy]:
     if settings is not None and settings.retention is not None:
         ages = settings.retention
         look.at(lambda: policy_of(ages, "settings.retention"))
-    timeout = (settings or Settings()).lock_timeout
     schema = look.at(lambda: _schema(given.schema)) or "squidie"
-    journal = look.at(lambda: Journal(_database(given.database), schema, lock_timeout=timeout))
+    timeout, listen_at = (settings or Settings()).lock_timeout, (settings or Settings()).listen_url
+    journal = look.at(lambda: Journal(_database(given.database), schema, lock_timeout=timeout, listen_at=listen_at))
     queue = look.at(lambda: queue_name(given.queue))
     look.at(lambda: partition_of(given.partition))
     policy = look.at(lambda: _policy(given.authorize, given.retain, given.visibility))

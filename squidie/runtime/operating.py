@@ -18,7 +18,7 @@ class Operating(Door):
     """Pause and resume queues, set limits: for every worker, from the next claim on."""
 
     def pause_queue(self, queue: str, *, reason: str, actor: Any = None, key: str | None = None) -> Pause:
-        """Claim nothing from this queue until it is resumed; what is claimed goes on and is settled.
+        """Claim nothing from this queue, `"*"` is all, until it is resumed; what is claimed goes on and is settled.
 
         Starts and everything else go on too, and what they make due waits. Raises `QueueNotFound` for a queue that is
         neither declared here, nor served by a worker, nor has open work, and `InvalidTransition` for one that is
@@ -27,7 +27,10 @@ class Operating(Door):
         return operating.pause(self._parts, queue, reason, actor, key)
 
     def resume_queue(self, queue: str, *, reason: str | None = None, actor: Any = None, key: str | None = None) -> None:
-        """Claim from this queue again: a bell rings, and what is due begins. Raises as `pause_queue` does."""
+        """Claim from this queue again: a bell rings, and what is due begins. Raises as `pause_queue` does.
+
+        After the journal has lost commits (`JournalRegressed`) this is how somebody agrees to go on: `"*"`.
+        """
         operating.resume(self._parts, queue, reason, actor, key)
 
     def set_limit(

@@ -127,6 +127,11 @@ class Working(Door):
         return self._parts.journal.engine
 
     @property
+    def listening(self) -> Engine:
+        """The engine on which NOTIFY is listened for: the journal's, unless `settings.listen_url` names another way."""
+        return self._parts.journal.listening
+
+    @property
     def schema(self) -> str:
         """The journal's schema."""
         return self._parts.journal.schema

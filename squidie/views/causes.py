@@ -109,7 +109,8 @@ class Causes:
 
     def pause(self, queue: str) -> Pause | None:
         """Who has paused a queue."""
-        return queues.paused(self._journal, self._connection, queue)
+        found = queues.paused(self._journal, self._connection, queue)
+        return found or queues.paused(self._journal, self._connection, queues.EVERY)
 
     def ahead(self, step: str) -> int:
         """How many are to be claimed before it."""

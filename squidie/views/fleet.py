@@ -144,7 +144,8 @@ def fleet(journal: Journal, *, alive_for: float = ALIVE_FOR, within: str | None 
     names = by_queue.keys() | paused.keys() | {queue for worker in serving if worker.alive for queue in worker.queues}
     asked = {name: {row.action for row in wanted if row.queue == name} for name in names}
     queues = tuple(
-        _queue(name, by_queue.get(name, []), serving, asked[name], paused.get(name)) for name in sorted(names)
+        _queue(name, by_queue.get(name, []), serving, asked[name], paused.get(name, paused.get(pauses.EVERY)))
+        for name in sorted(names)
     )
     return Fleet(workers=workers, queues=queues, dead_letters=sum(queue.dead for queue in queues), at=now)
 

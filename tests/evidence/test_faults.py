@@ -19,6 +19,7 @@ from tests.support import criteria
 PLAYED = {
     "R01": lambda cluster, told: broker_faults.flushed(cluster, told, 20, 4),
     "R09": broker_faults.malformed,
+    "R10": broker_faults.failed_over,
     "T02": time_faults.back,
     "V15": change_faults.tampered,
 }

@@ -42,6 +42,12 @@ def crowd(scratch, squidie):
             yield
 
 
+@pytest.fixture
+def slow(monkeypatch):
+    """Every claim counts as slow, also where there is nothing to pass over."""
+    monkeypatch.setattr("squidie.engine.watermark.SLOW", 0.0)
+
+
 def buffers(squidie, since):
     """Pages that a claim's choice touches: what it then writes is the same wherever it begins."""
     given = {
@@ -85,6 +91,18 @@ def test_a_claim_touches_few_pages_however_many_rows_cannot_be_cleared_away(squi
     assert buffers(squidie, since) < 250
 
 
+def test_the_place_is_given_up_when_a_look_at_everything_is_quick_again(squidie, crowd, scratch, monkeypatch):
+    """P18: the transaction has ended, and what it kept was cleared away."""
+    busy(squidie, EVERY)
+    assert squidie._parts.watermarks.last("default") is not None
+
+    monkeypatch.setattr("squidie.engine.watermark.SLOW", 60.0)
+    squidie._parts.watermarks._marks["default"].looked_at = 0.0
+    busy(squidie, 1)
+
+    assert squidie._parts.watermarks.last("default") is None
+
+
 def test_moving_on_costs_a_step_in_the_index_for_each_lane(squidie, crowd):
     """P18: it begins where it began before, not at the oldest row."""
     busy(squidie, EVERY)
@@ -104,6 +122,13 @@ def test_a_process_that_claims_little_looks_at_everything_with_one_statement(squ
     claim(squidie)
 
     assert len(statements) == 1
+
+
+def test_where_claims_are_quick_they_always_look_at_everything(squidie):
+    """L19: and cost what they did."""
+    busy(squidie, 2 * EVERY)
+
+    assert squidie._parts.watermarks.last("default") is None
 
 
 @pytest.mark.tampered("a row lies under a limit that its facts do not name")
@@ -132,7 +157,7 @@ def late(squidie, run):
 
 
 @pytest.mark.tampered("due times are other ones than facts say")
-def test_the_first_claim_of_a_turn_finds_what_is_older_than_its_place(squidie):
+def test_the_first_claim_of_a_turn_finds_what_is_older_than_its_place(slow, squidie):
     """P18, G17: a bell that nothing new answers is answered by the old."""
     busy(squidie, EVERY)
     run = squidie.start(Single)
@@ -146,7 +171,7 @@ def test_the_first_claim_of_a_turn_finds_what_is_older_than_its_place(squidie):
 
 
 @pytest.mark.tampered("due times are other ones than facts say")
-def test_one_claim_in_a_sweeps_interval_looks_at_everything(make, bells):
+def test_one_claim_in_a_sweeps_interval_looks_at_everything(slow, make, bells):
     """P18, L19: also where there is always something new."""
     squidie = make(Single, delivery=bells, settings={"sweep": 0.2})
     busy(squidie, EVERY)
@@ -158,7 +183,7 @@ def test_one_claim_in_a_sweeps_interval_looks_at_everything(make, bells):
     assert [row.run_id for row in claim(squidie)] == [new.id]
 
 
-def test_a_clock_that_goes_back_hides_nothing(squidie, clock):
+def test_a_clock_that_goes_back_hides_nothing(slow, squidie, clock):
     """T02, P18"""
     clock(NOON)
     busy(squidie, EVERY)
@@ -168,7 +193,7 @@ def test_a_clock_that_goes_back_hides_nothing(squidie, clock):
     assert [row.run_id for row in claim(squidie)] == [run.id]
 
 
-def test_work_under_limits_is_claimed_from_that_place_too(make, bells):
+def test_work_under_limits_is_claimed_from_that_place_too(slow, make, bells):
     """P18, 18.14"""
     squidie = make(Single, Narrow, delivery=bells)
     busy(squidie, EVERY)

@@ -128,9 +128,11 @@ def db_pooler(patient: Patient) -> Finding:
         is_between = health.has_pooler(patient.journal, connection)
     if not is_between:
         return ok("none: Postgres itself answers")
+    if patient.squidie.settings.listen_url is not None:
+        return ok("one lies between, and NOTIFY is listened for past it")
     return warning(
-        "a pooler lies between: in transaction mode our timeouts reach other sessions, and nobody hears NOTIFY",
-        "name Postgres itself in the database URL, or a pool in session mode",
+        "a pooler lies between, and nobody can LISTEN through it: work and schedules are found by looking",
+        "settings.listen_url: a URL that leads to Postgres itself",
     )
 
 

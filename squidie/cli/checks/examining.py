@@ -48,6 +48,7 @@ CHECKS: tuple[Check, ...] = (
     Check("claims.expired", work.claims_expired),
     Check("runs.stranded", work.runs_stranded),
     Check("dead.count", work.dead_count),
+    Check("journal.regressed", journal.journal_regressed),
     Check("journal.verify", journal.journal_verify),
     Check("retention.policy", work.retention_policy),
     Check("access.authorize", app.access_authorize, Needs.CODE),

@@ -5,12 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from squidie.cli.checks.patient import Finding, Severity
+from squidie.engine.memory import WHO
+from squidie.journal import queues
 from squidie.views.words import many
 
 if TYPE_CHECKING:
     from squidie.cli.checks.patient import Patient
 
 SAMPLE = 100
+
+
+def journal_regressed(patient: Patient) -> Finding:
+    """No worker has found that commits are gone which it had seen."""
+    with patient.journal.reading() as connection:
+        found = queues.paused(patient.journal, connection, queues.EVERY)
+    if found is None or found.by != WHO:
+        return Finding(Severity.OK, "nobody misses a commit")
+    evidence = f"{found.reason}; since {found.since:%Y-%m-%d %H:%M:%S} UTC nothing is claimed"
+    return Finding(Severity.ERROR, evidence, "look at these runs and at the failover; then: squidie queues resume '*'")
 
 
 def journal_verify(patient: Patient) -> Finding:

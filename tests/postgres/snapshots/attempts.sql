@@ -43,4 +43,4 @@ select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.l
 select q from unnest(:queues) as q
 where exists (select from {s}.attempts a
     where a.queue = q and a.kind <> 'timer' and a.claim_id is null and a.due_at <= {s}.clock())
-    and not exists (select from {s}.queues p where p.queue = q);
+    and not exists (select from {s}.queues p where p.queue in (q, '*'));

@@ -99,7 +99,7 @@ with wall as materialized (
         ) row
         limit least(:most, g.limit_room, g.rate_room)
     ) found
-    where not (select stands from wall) and not exists (select from {s}.queues q where q.queue = :queue)
+    where not (select stands from wall) and not exists (select from {s}.queues q where q.queue in (:queue, '*'))
 ), rounds as (
     select *, (row_number() over (partition by priority, partition order by due_at, run_id, step) - 1 + used) / weight
         as round from due
@@ -192,7 +192,7 @@ with wall as materialized (
         ) row
         limit least(:most, g.limit_room, g.rate_room)
     ) found
-    where not (select stands from wall) and not exists (select from {s}.queues q where q.queue = :queue)
+    where not (select stands from wall) and not exists (select from {s}.queues q where q.queue in (:queue, '*'))
 ), rounds as (
     select *, (row_number() over (partition by priority, partition order by due_at, run_id, step) - 1 + used) / weight
         as round from due

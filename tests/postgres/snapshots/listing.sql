@@ -32,7 +32,7 @@ select run_id, kind, step, attempt, action, queue, due_at, lost, claim_id is not
     lease_until, {s}.clock() as now, claim_id is null and not attended as unattended,
     free and attended and not known as unserved,
     free and attended and known and not served as elsewhere, limit_key, rate_key,
-    free and exists (select from {s}.queues q where q.queue = a.queue) as paused,
+    free and exists (select from {s}.queues q where q.queue in (a.queue, '*')) as paused,
     limit_key <> '' and claim_id is null and coalesce((select coalesce(l.set_n, l.n) from {s}.limits l
         where l.key = split_part(a.limit_key, ':', 1)) <= (select count(*) from {s}.attempts b
         where b.limit_key = a.limit_key and b.claim_id is not null and b.lease_until > {s}.clock()), false) as full,

@@ -47,8 +47,8 @@ with gone as (
 ), opened as (
     insert into {s}.attempts (run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, claim_id, token_hash, owner, claimed_at, lease_until) select o.run_id, o.kind, o.step, o.attempt, o.action, o.queue, o.priority, o.due_at, o.alone, o.partition, o.limit_key, o.rate_key, case when p.queue is null then o.claim_id end, case when p.queue is null then o.token_hash end, case when p.queue is null then o.owner end, case when p.queue is null then o.claimed_at end, case when p.queue is null then o.lease_until end from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
         :o_partition, :o_limit, :o_rate, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o(run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, claim_id, token_hash, owner, claimed_at, lease_until)
-    left join {s}.queues p on p.queue = o.queue
+    left join lateral (select p.queue from {s}.queues p where p.queue in (o.queue, '*') limit 1) p on true
 )
 select (select count(*) from gone) as gone, (select count(*) from freed) as freed,
     (select count(*) from heads) as heads,
-    (select array_agg(p.queue) from {s}.queues p where p.queue = any(:o_queue)) as paused;
+    (select array_agg(p.queue) from {s}.queues p where p.queue = any(:o_queue) or p.queue = '*') as paused;
