@@ -19,7 +19,7 @@ from squidie.history.lifecycle import RunStatus, is_terminal
 from squidie.workflow.options import Escalation, PayloadField
 from squidie.workflow.vocabulary import MANUAL, Lapse, NodeKind
 
-FOLD = 2
+FOLD = 3
 """The version of this fold: a cached state of another version is rebuilt from facts."""
 
 INLINE_EACH = 8 * 1024
@@ -152,8 +152,8 @@ class Run(msgspec.Struct, array_like=True, kw_only=True):
     status: RunStatus = RunStatus.RUNNING
     revision: int = 0
     at: datetime | None = None
-    nodes: dict[str, NodeRun] = {}
     edges: dict[str, bool] = {}
+    nodes: dict[str, NodeRun] = {}
     inline: int = 0
     anomalies: tuple[str, ...] = ()
     output: msgspec.Raw = NULL
