@@ -1,6 +1,6 @@
 # Every target prepares what it needs: .venv, from PyPI, once, and again when pyproject.toml changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test smoke resilience faults soak chaos mutants stateful lint bench check clean
+.PHONY: help setup demo test smoke resilience faults soak chaos mutants stateful lint bench bench-peers check clean
 
 export SQUIDIE_PYTHON
 PYTHON := .venv/bin/python
@@ -13,7 +13,7 @@ IN_PAIRS := -q -n 2 --dist loadfile
 EVERY_BRANCH := --cov=squidie.history --cov=squidie.decide --cov-branch --cov-fail-under=100
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "  ARGS=… is passed on: make test ARGS='tests/pure -k retry'"
 
 setup: ## make .venv and install everything into it
@@ -54,11 +54,14 @@ lint: setup ## ruff, mypy, the import contracts, the budgets, the code in the do
 	@PYTHONPATH=.:backends .venv/bin/lint-imports
 	@$(PYTHON) -m pytest -q tests/architecture tests/docs
 
-bench: setup ## what it costs, beside its peers
+bench: setup ## what it costs, beside hand-written loops; ARGS="--only W2 --scale 0.1"
 	@$(PYTHON) -m benchmarks $(ARGS)
+
+bench-peers: setup ## the same beside its peers, each from PyPI in an environment of its own
+	@$(PYTHON) -m benchmarks --peers $(ARGS)
 
 check: test lint ## what CI runs
 
 clean: ## remove .venv and everything that was generated
-	@rm -rf .venv dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .bench dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Json
 from sqlalchemy import make_url
 
 from squidie.errors import InvalidConfig
@@ -85,6 +86,13 @@ def rows(connection: psycopg.Connection[Any], schema: str) -> dict[str, int]:
     return {name: _one(connection, count.format(sql.Identifier(schema, name))) for name in names}
 
 
+def size_of(connection: psycopg.Connection[Any], schema: str) -> int:
+    """Bytes of all tables of a schema, with their indexes."""
+    asked = "select coalesce(sum(pg_total_relation_size(oid)), 0)::bigint from pg_class where relkind = 'r'"
+    row = connection.execute(f"{asked} and relnamespace = to_regnamespace(%s)", [schema]).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
 def durable_version(url: str) -> str:
     """The server's release.
 
@@ -96,6 +104,11 @@ def durable_version(url: str) -> str:
     if off:
         raise InvalidConfig(f"this Postgres is not durable: {', '.join(off)}", hint="measure one with its defaults")
     return str(version)
+
+
+def as_json(value: object) -> Json:
+    """A parameter for a column of JSON."""
+    return Json(value)
 
 
 def commits_per_second(url: str) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import marks, postgres, proc
-from benchmarks.workload import STEPS
+from benchmarks.noop import STEPS
+from benchmarks.watch import Figures, Trial, micros, used
 from squidie.testing import eventually
 
 if TYPE_CHECKING:
@@ -15,37 +15,11 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from benchmarks.contenders import Contender, Place
-    from squidie.testing import Process, Services
+    from benchmarks.contenders import Contender, Crew, Place
+    from benchmarks.watch import Cpu
 
-PATIENCE = 120.0
+PATIENCE = 180.0
 """Seconds for one repetition; who needs longer is stuck."""
-
-Figures = dict[str, float | None]
-
-
-class Cpu(NamedTuple):
-    """Seconds used so far: by the workers, Postgres, this program, and everybody on the machine."""
-
-    workers: float | None
-    postgres: float | None
-    broker: float | None
-    ours: float | None
-    machine: float | None
-
-    def since(self, before: Cpu) -> Cpu:
-        """What was used in between."""
-        return Cpu(*(None if a is None or b is None else a - b for a, b in zip(self, before, strict=True)))
-
-
-@dataclass(slots=True)
-class Trial:
-    """What was seen. `elsewhere` is how many cores somebody else used meanwhile."""
-
-    contender: Contender
-    figures: Figures
-    elsewhere: float | None
-    faults: list[str]
 
 
 class Run(NamedTuple):
@@ -60,82 +34,84 @@ class Run(NamedTuple):
 def attempt(contender: Contender, place: Place) -> Trial:
     """Start, work off, look at what it has cost and whether it is right."""
     marks.clear(place.marks)
+    contender.prepare(place)
     observer = postgres.Observer(place.database, place.services.database_url)
     bells = contender.count_bells(place)
     try:
+        already, rows, disk = _done(contender, place), rows_of(contender, place), _disk(contender, place)
         started = contender.start(place)
         observer.settle()
         before = observer.counters()
-        run = _work_off(contender, place)
+        run = _work_off(contender, place, already)
         after = observer.counters()
     finally:
         observer.close()
-    figures = _figures(place.workflows, run, after.since(before), _rows(contender, place), bells() if bells else None)
-    figures["starts_per_s"] = None if bells is None else place.workflows / started
-    figures["calls_per_step"] = marks.steps_begun(place.marks) / (place.workflows * STEPS)
-    return Trial(contender, figures, _elsewhere(run), contender.faults(place))
+    more = {table: count - rows.get(table, 0) for table, count in rows_of(contender, place).items()}
+    figures = _figures(place.size, run, after.since(before), more, bells() if bells else None)
+    figures["disk_bytes_per_workflow"] = (_disk(contender, place) - disk) / place.size
+    figures["starts_per_s"] = None if bells is None else place.size / started
+    figures["calls_per_step"] = marks.steps_begun(place.marks) / (place.size * STEPS)
+    return Trial(contender, figures, run.cpu.elsewhere(run.seconds), contender.faults(place))
 
 
-def _work_off(contender: Contender, place: Place) -> Run:
+def _work_off(contender: Contender, place: Place, already: int) -> Run:
     """Workers are up when the first step begins; it is over when the database says that every run has ended."""
-    with postgres.connect(place.database) as looking, contender.work(place) as process:
-        looking.execute(contender.done)
-        _wait(process, lambda: marks.first_at(place.marks) > 0, "no step has begun")
-        cpu = _cpu(place.services, process)
-        _wait(process, lambda: marks.steps_begun(place.marks) >= place.workflows * STEPS, "steps are missing")
-        looks = _wait_for_end(looking, contender, place.workflows)
+    with postgres.connect(place.database) as looking, contender.work(place) as crew:
+        wait(crew, lambda: marks.first_at(place.marks) > 0, "no step has begun")
+        cpu = used(place.services, crew)
+        wait(crew, lambda: marks.steps_begun(place.marks) >= place.size * STEPS, "steps are missing")
+        looks = _wait_for_end(looking, contender, already + place.size)
         seconds = (monotonic_ns() - marks.first_at(place.marks)) / 1e9
-        run = Run(seconds, _cpu(place.services, process).since(cpu), looks + 1, proc.peak_mib(process.pid))
-        process.stop()
+        peaks = [peak for pid in crew.pids if (peak := proc.peak_mib(pid)) is not None]
+        run = Run(seconds, used(place.services, crew).since(cpu), looks, max(peaks, default=None))
+        crew.stop()
     return run
 
 
-def _wait(process: Process, condition: Callable[[], bool], why: str) -> None:
-    def holds() -> bool:
-        return condition() or process.exit_code is not None
+def wait(crew: Crew, condition: Callable[[], bool], why: str, patience: float = PATIENCE) -> None:
+    """Until it holds; an `AssertionError` with what the workers said, if it does not or one of them has ended."""
 
     def said() -> str:
-        return f"{why}; the log of {process.name} ends:\n" + "\n".join(process.log_text().splitlines()[-20:])
+        return f"{why}; the workers' log ends:\n{crew.said()}"
 
-    eventually(holds, PATIENCE, every=0.005, why=said)
+    eventually(lambda: condition() or crew.dead() is not None, patience, every=0.005, why=said)
     if not condition():
         raise AssertionError(said())
 
 
 def _wait_for_end(looking: psycopg.Connection[Any], contender: Contender, workflows: int) -> int:
     """How often we had to look: each look is a commit that is not the contender's."""
-    looks = 0
+    looks, question = 0, contender.done
 
     def ended() -> bool:
         nonlocal looks
         looks += 1
-        row = looking.execute(contender.done).fetchone()
-        return row is not None and row[0] >= workflows
+        row = looking.execute(question or "select").fetchone()
+        return row is not None and int(row[0]) >= workflows
 
-    eventually(ended, PATIENCE, every=0.005, why="the last steps have run, and their runs have not ended")
+    if question is not None:
+        eventually(ended, PATIENCE, every=0.005, why="the last steps have run, and their runs have not ended")
     return looks
 
 
-def _cpu(services: Services, process: Process) -> Cpu:
-    return Cpu(
-        proc.cpu_seconds(process.pid),
-        proc.cpu_seconds(services.postgres.pid) if services.owns_postgres else None,
-        proc.cpu_seconds(services.redis.pid) if services.owns_redis else None,
-        proc.own_seconds(),
-        proc.busy_seconds(),
-    )
+def _done(contender: Contender, place: Place) -> int:
+    if contender.done is None:
+        return 0
+    with postgres.connect(place.database) as connection:
+        row = connection.execute(contender.done).fetchone()
+    return int(row[0]) if row is not None else 0
 
 
-def _elsewhere(run: Run) -> float | None:
-    if run.cpu.machine is None:
-        return None
-    known = (run.cpu.workers, run.cpu.postgres, run.cpu.broker, run.cpu.ours)
-    return max(0.0, run.cpu.machine - sum(each or 0.0 for each in known)) / run.seconds
-
-
-def _rows(contender: Contender, place: Place) -> dict[str, int]:
+def rows_of(contender: Contender, place: Place) -> dict[str, int]:
+    """How many rows each of its tables holds."""
     with postgres.connect(place.database) as connection:
         return postgres.rows(connection, contender.schema)
+
+
+def _disk(contender: Contender, place: Place) -> int:
+    """What its tables and their indexes take."""
+    with postgres.connect(place.database) as connection:
+        return postgres.size_of(connection, contender.schema)
 
 
 def _figures(workflows: int, run: Run, counters: postgres.Counters, rows: dict[str, int], bells: int | None) -> Figures:
@@ -149,11 +125,7 @@ def _figures(workflows: int, run: Run, counters: postgres.Counters, rows: dict[s
         "facts_per_workflow": rows.get("facts", rows.get("journal", 0)) / workflows,
         "rows_per_workflow": sum(rows.values()) / workflows,
         "bells_per_workflow": None if bells is None else bells / workflows,
-        "worker_us_per_step": _micros(run.cpu.workers, steps),
-        "postgres_us_per_step": _micros(run.cpu.postgres, steps),
+        "worker_us_per_step": micros(run.cpu.workers, steps),
+        "postgres_us_per_step": micros(run.cpu.postgres, steps),
         "peak_mib": run.peak_mib,
     }
-
-
-def _micros(seconds: float | None, steps: int) -> float | None:
-    return None if seconds is None else seconds / steps * 1e6

@@ -5,29 +5,21 @@ A run is started with as much.
 
 from __future__ import annotations
 
+from time import sleep
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from benchmarks.marks import step_begins
+from benchmarks.noop import RESULT, STEPS, nothing
 from squidie import Squidie, Workflow, manual, step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from squidie.delivery import Delivery
 
-STEPS = 5
 AT_ONCE = 1000
 """How many runs one `start_many` starts."""
 
-RESULT = {
-    "order": 274113,
-    "state": "accepted",
-    "total": "1299.95",
-    "currency": "EUR",
-    "lines": [{"sku": "A-1001", "count": 2}, {"sku": "B-2002", "count": 1}],
-    "customer": "c-000042",
-    "remark": "what a step may return",
-}
+__all__ = ["RESULT", "STEPS", "Five", "Nap", "One", "Order", "nothing", "order", "serving", "start", "wide"]
 
 
 class Order(TypedDict):
@@ -35,12 +27,6 @@ class Order(TypedDict):
 
     number: int
     order: dict[str, Any]
-
-
-def nothing() -> dict[str, Any]:
-    """A step that costs nothing, so that what is measured is the runtime."""
-    step_begins()
-    return dict(RESULT)
 
 
 class Five(Workflow):
@@ -56,14 +42,50 @@ class Five(Workflow):
     flow = first >> second >> third >> fourth >> fifth
 
 
+class Seconds(TypedDict):
+    """How long a step takes."""
+
+    seconds: float
+
+
+def nap(seconds: float) -> dict[str, Any]:
+    """A step that takes its time and uses none of the machine's."""
+    sleep(seconds)
+    return nothing()
+
+
+class Nap(Workflow):
+    """One slow step."""
+
+    payload = Seconds
+    triggers = (manual("start"),)
+    only = step(nap)
+
+
+class One(Workflow):
+    """One short step."""
+
+    triggers = (manual("start"),)
+    only = step(nothing)
+
+
 def order(number: int) -> Order:
     """The payload of one run."""
     return {"number": number, "order": RESULT}
 
 
-def serving(database: str, delivery: Delivery | None = None) -> Squidie:
+def wide(width: int) -> type[Workflow]:
+    """One step, so many side by side, and one that waits for them all."""
+    side_by_side = {f"item{number}": step(nothing) for number in range(width)}
+    first, last = step(nothing), step(nothing)
+    flow = first >> list(side_by_side.values()) >> last
+    parts = {"triggers": (manual("start"),), "first": first, **side_by_side, "last": last, "flow": flow}
+    return type(f"Wide{width}", (Workflow,), parts)
+
+
+def serving(database: str, delivery: Delivery | None = None, more: Iterable[type[Workflow]] = ()) -> Squidie:
     """A Squidie with the default settings that knows the workload."""
-    return Squidie(database, delivery=delivery, workflows=[Five])
+    return Squidie(database, delivery=delivery, workflows=[Five, Nap, One, *more])
 
 
 def start(squidie: Squidie, workflows: int) -> None:

@@ -1,9 +1,10 @@
 """Rings without keeping anybody waiting: what every delivery adapter has in common, whatever carries its bells.
 
 `Ringer.ring` puts queue names into a set and wakes a thread; the caller pays a few microseconds, whatever state the
-carrier is in. The thread rings the first bell for a queue at once and makes one of all that follow within the window.
-While ringing fails it tries once a second, and the names wait in the set. An adapter supplies a `Line`: how a
-connection is made, how it sends, how it is let go.
+carrier is in. The thread rings the first bell for a queue at once and makes one of all that follow within the window,
+which doubles as long as some do, and is short again after the first that waited for nobody. While ringing fails it
+tries once a second, and the names wait in the set. An adapter supplies a `Line`: how a connection is made, how it
+sends, how it is let go.
 """
 
 from __future__ import annotations
@@ -49,8 +50,11 @@ class Ringer:
 
     told: Callable[..., None] | None = None
 
-    def __init__(self, dial: Callable[[], Line], *, window: float = 0.005, retry_after: float = 1.0) -> None:
+    def __init__(
+        self, dial: Callable[[], Line], *, window: float = 0.005, widest: float = 0.025, retry_after: float = 1.0
+    ) -> None:
         self._dial, self._window, self._retry_after = dial, window, retry_after
+        self._widest = max(window, widest)
         self._inherited: list[Line] = []
         self._line: Line | None = None
         self._renew()
@@ -67,6 +71,8 @@ class Ringer:
         self._changed = threading.Condition()
         self._waiting: set[str] = set()
         self._quiet_until: dict[str, float] = {}
+        self._held_back: set[str] = set()
+        self._windows: dict[str, float] = {}
         self._retry_at = 0.0
         self._thread: threading.Thread | None = None
         self._sending = self._closing = False
@@ -133,7 +139,9 @@ class Ringer:
         if now < self._retry_at:
             return frozenset(), self._retry_at - now
         quiet = {queue: self._quiet_until.get(queue, 0.0) for queue in self._waiting}
-        return frozenset(queue for queue, until in quiet.items() if until <= now), min(quiet.values()) - now
+        due = frozenset(queue for queue, until in quiet.items() if until <= now)
+        self._held_back |= quiet.keys() - due
+        return due, min(quiet.values()) - now
 
     def _send(self, queues: frozenset[str]) -> None:
         try:
@@ -152,12 +160,19 @@ class Ringer:
             self._sending = False
             self.rung += count
             self.ok_at = monotonic()
-            self._quiet_until.update(dict.fromkeys(queues, self.ok_at + self._window))
+            self._quiet_until.update({queue: self.ok_at + self._window_after(queue) for queue in queues})
             self._changed.notify_all()
         self._tell(queues, rung=True)
         if not self.reachable:
             log.info("bells ring again")
             self.reachable = True
+
+    def _window_after(self, queue: str) -> float:
+        """How long the next bell waits: twice as long as this one may have, if it did; else the shortest time."""
+        before = self._windows.get(queue, self._window)
+        self._windows[queue] = min(self._widest, 2 * before) if queue in self._held_back else self._window
+        self._held_back.discard(queue)
+        return self._windows[queue]
 
     def _note_failure(self, queues: frozenset[str], error: Exception) -> None:
         with self._changed:

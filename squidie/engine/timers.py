@@ -35,10 +35,12 @@ class Timers:
         self._looked_at = time.monotonic()
         return settle_due(self._parts)
 
-    def look_now_and_then(self) -> None:
-        """The same, for a process with work at hand: not too often."""
-        if time.monotonic() - self._looked_at >= EVERY:
+    def look_now_and_then(self) -> bool:
+        """The same, for a process with work at hand: not too often. Whether it has looked."""
+        is_time = time.monotonic() - self._looked_at >= EVERY
+        if is_time:
             self.look()
+        return is_time
 
 
 def settle_due(parts: Parts) -> int:

@@ -72,9 +72,9 @@ class Turn:
 
     def _go(self) -> None:
         while self._goes_on() or not self._passed_on():
-            self._parts.timers.look_now_and_then()
+            looked = self._parts.timers.look_now_and_then()
             work, queue, left = self._claim()
-            if not work and self._parts.timers.look():
+            if not work and not looked and self._parts.timers.look():
                 continue
             if not work:
                 break

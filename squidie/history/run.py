@@ -152,8 +152,8 @@ class Run(msgspec.Struct, array_like=True, kw_only=True):
     status: RunStatus = RunStatus.RUNNING
     revision: int = 0
     at: datetime | None = None
-    nodes: dict[str, NodeRun] = {}
     edges: dict[str, bool] = {}
+    nodes: dict[str, NodeRun] = {}
     inline: int = 0
     anomalies: tuple[str, ...] = ()
     output: msgspec.Raw = NULL

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from squidie.errors import HistoryError, RunNotFound, RunRetired
 from squidie.history.fold import fold
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from squidie.journal.store import Journal
+
+T = TypeVar("T")
 
 _COLUMNS = "run_id, rev, head_hash, fold, state::text as state"
 
@@ -118,12 +121,23 @@ def _cached(state: str) -> Run | None:
 
 def decode(state: str | bytes) -> Run:
     """The cached fold, as stored."""
-    return _decoder.decode(state)
+    run = _decoder.decode(state)
+    run.edges, run.nodes = _turned(run.edges), _turned(run.nodes)
+    return run
 
 
 def encode(run: Run) -> bytes | None:
-    """The cache of an open run. An ended run keeps none: its facts are final, and its head stays small."""
-    return _encoder.encode(run) if run.is_open else None
+    """The cache of an open run. An ended run keeps none: its facts are final, and its head stays small.
+
+    The newest nodes and edges stand first: what has ended is then part of what does not differ, which is not logged.
+    """
+    if not run.is_open:
+        return None
+    return _encoder.encode(replace(run, edges=_turned(run.edges), nodes=_turned(run.nodes)))
+
+
+def _turned(entries: dict[str, T]) -> dict[str, T]:
+    return dict(reversed(entries.items()))
 
 
 def _head_or_error(journal: Journal, connection: Connection, row: Row[Any]) -> Head | HistoryError:

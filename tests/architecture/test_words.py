@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GENERATED = {".coverage", ".git", ".venv", "__pycache__", "build", "dist", "htmlcov", ".hypothesis"}
+GENERATED = {".bench", ".coverage", ".git", ".venv", "__pycache__", "build", "dist", "htmlcov", ".hypothesis"}
 TEXT = {
     ".cfg",
     ".css",

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,29 @@ def test_the_first_bell_goes_at_once_and_all_within_the_window_become_one(wire: 
     assert first - began < 0.04
     assert 0.05 <= second - first < 0.2
     assert ringer.rung == 2
+
+
+def test_a_queue_that_is_rung_for_all_the_time_is_rung_for_less_and_less_often(wire: Wire) -> None:
+    """G21: the window doubles up to the widest, and is short again when a bell kept nobody waiting."""
+    ringer = Ringer(wire.dial, window=0.01, widest=0.08)
+    began = monotonic()
+    eventually(lambda: ringer.ring(["a"]) or monotonic() - began > 0.5, every=0.001)
+    assert ringer.flush()
+    many = wire.bells("a")
+    quiet_at = many[-1] + 0.08
+    widest = ringer._windows["a"]
+    eventually(lambda: monotonic() > quiet_at)
+
+    ringer.ring(["a"])
+    assert ringer.flush()
+    eventually(lambda: not ringer._sending)
+    ringer.close()
+
+    gaps = [after - before for before, after in pairwise(many)]
+    assert gaps[0] >= 0.01
+    assert min(gaps[4:], default=0.08) >= 0.079
+    assert len(many) <= 12
+    assert (widest, ringer._windows["a"]) == (0.08, 0.01)
 
 
 def test_each_queue_has_a_window_of_its_own(wire: Wire, ringer: Ringer) -> None:

@@ -76,7 +76,7 @@ def close(made):
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_page_can_be_typed(page):
     group = importlib.import_module("squidie.cli").main
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     for program, *words in commands(page):
         if program == "squidie":
             command = group.get_command(click.Context(group), words[0])
