@@ -124,6 +124,10 @@ def test_every_transaction_is_as_patient_as_it_should_be(far):
     with far._parts.journal.reading() as connection:
         outside = {row.name: row.source for row in connection.execute(sql)}
 
+    with far.engine.connect() as connection:  # as a transactional step's begins
+        far._parts.journal.be_patient(connection)
+        assert {row.name: row.setting for row in connection.execute(sql)} == inside
+
     assert inside == {"lock_timeout": "2000", "statement_timeout": "30000"}
     assert "session" not in outside.values()
 
