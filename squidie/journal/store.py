@@ -117,7 +117,7 @@ class Journal:
             yield _prepared(connection)
 
     def be_patient(self, connection: Connection) -> None:
-        """A transaction of ours behind a pooler begins by saying how long it may wait; elsewhere the session says it."""
+        """A transaction of ours behind a pooler begins by saying how long it may wait; else its session says it."""
         if self.owns_engine and sessions.is_pooled(connection):
             connection.execute(sessions.PER_TRANSACTION, {"lock": self._lock_timeout})
 
