@@ -145,6 +145,8 @@ def test_a_history_that_is_folded_anew_for_a_decision_is_verified(squidie):
 
     assert sound.result(1) == "only1"
     assert query(squidie, ROWS) == []
+    assert scalar(squidie, "select status from {s}.runs where run_id = :id", id=damaged.id) == "running"
+    assert len(flows.CALLS) == 1
     assert [step for step, *_ in flows.CALLS] == ["only"]
     (group,) = squidie.explain_many().groups
     assert (group.code, group.examples) == (Reason.ANOMALY, (damaged.id,))
