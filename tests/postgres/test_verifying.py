@@ -149,6 +149,8 @@ def test_a_history_that_is_folded_anew_for_a_decision_is_verified(squidie):
     assert query(squidie, ROWS) == []
     assert scalar(squidie, "select status from {s}.runs where run_id = :id", id=damaged.id) == "running"
     assert [step for step, *_ in flows.CALLS] == ["a", "a", "b", "c"]
+    (group,) = squidie.explain_many().groups
+    assert (group.code, group.examples) == (Reason.ANOMALY, (damaged.id,))
 
 
 @pytest.mark.tampered("a fact is another one")
