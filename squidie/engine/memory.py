@@ -64,6 +64,10 @@ class Memory:
                     del self._seen[next(iter(self._seen))]
             return
 
+    def after_fork(self) -> None:
+        """A child has seen what its parent saw; whoever held the lock is not there."""
+        self._lock = threading.Lock()
+
     def look_if_due(self, connection: Connection) -> None:
         """Look where a connection led to another server, or a minute is over. Raises `JournalRegressed`."""
         if self._arrivals != self._journal.arrivals or time.monotonic() > self._looked_at + EVERY:

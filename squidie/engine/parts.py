@@ -84,6 +84,7 @@ class Parts:
     def after_fork(self) -> None:
         """A child must not touch its parent's sockets."""
         self.journal.after_fork()
+        self.memory.after_fork()
         self.renew()
 
 

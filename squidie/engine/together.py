@@ -96,6 +96,7 @@ class Together:
         committed = False
         try:
             try:
+                self._parts.journal.be_patient(connection)
                 step.begin(role, self._spec.work[self._row.step].timeout)
             except DBAPIError as error:
                 if _is_lost(error):

@@ -115,8 +115,7 @@ class Journal:
         with self._own(self.engine, (*_GAVE_WAY, DEADLOCK)), self.engine.begin() as connection:
             if not self.owns_engine:
                 connection.execute(_LOCK_TIMEOUT, {"wanted": self._lock_timeout})
-            elif sessions.is_pooled(connection):
-                connection.execute(sessions.PER_TRANSACTION, {"lock": self._lock_timeout})
+            self.be_patient(connection)
             afterwards = self.ours(connection)
             try:
                 yield _prepared(connection)
@@ -148,6 +147,11 @@ class Journal:
             if waiting is not None:
                 del waiting[before:]
             raise
+
+    def be_patient(self, connection: Connection) -> None:
+        """A transaction of ours behind a pooler begins by saying how long it may wait; else its session says it."""
+        if self.owns_engine and sessions.is_pooled(connection):
+            connection.execute(sessions.PER_TRANSACTION, {"lock": self._lock_timeout})
 
     @contextmanager
     def _own(self, engine: Engine, gave_way: Collection[str] = _GAVE_WAY) -> Iterator[None]:

@@ -55,6 +55,24 @@ def test_a_group_without_a_command_lists(squidie, told, clock, group):
 
 
 # ---------------------------------------------------------------- pauses
+def test_every_queue_is_paused_and_resumed_by_a_star(squidie, told, clock):
+    """P12: those that nobody knows yet included."""
+    clock(NOON)
+    staff(squidie, "default", "new")
+
+    assert told("queues", "pause", "*", "--reason", "maintenance", "--as", "ada") == "✓ queue * is paused\n"
+    run = squidie.start(Single, queue="new")
+    listed = json.loads(told("queues", "ls", "--json"))["queues"]
+
+    assert {queue["name"]: queue["paused"]["reason"] for queue in listed} == dict.fromkeys(
+        ("*", "default", "new"), "maintenance"
+    )
+    assert "maintenance" in told("explain", run.id.hex[-8:])
+    assert claim(squidie, queue="new") == []
+    assert told("queues", "resume", "*") == "✓ queue * is resumed\n"
+    assert len(claim(squidie, queue="new")) == 1
+
+
 def test_a_paused_queue_is_marked_with_who_paused_it_and_why(squidie, call, told, clock):
     """18.14, UX 3: in the table, beneath it, and where its runs stand."""
     clock(NOON)

@@ -137,15 +137,18 @@ def test_damage_is_named_by_its_first_seq_and_nothing_of_the_run_is_claimed(squi
 @pytest.mark.tampered("a fact is another one")
 def test_a_history_that_is_folded_anew_for_a_decision_is_verified(squidie):
     """V15, 3.7: nobody had to ask; what was claimed of it is put aside, and the claim goes on to the next run."""
-    damaged, sound = squidie.start(Single), squidie.start(Single)
-    tamper(squidie, damaged, "edited", 1)
+    damaged, sound = squidie.start(Chain), squidie.start(Chain)
+    squidie.execute_next()
+    squidie.execute_next()
+    tamper(squidie, damaged, "edited", 2)
     drop_states(squidie)
 
     squidie.turn(["default"])
 
-    assert sound.result(1) == "only1"
+    assert sound.result(1) == "c1"
     assert query(squidie, ROWS) == []
-    assert [step for step, *_ in flows.CALLS] == ["only"]
+    assert scalar(squidie, "select status from {s}.runs where run_id = :id", id=damaged.id) == "running"
+    assert [step for step, *_ in flows.CALLS] == ["a", "a", "b", "c"]
     (group,) = squidie.explain_many().groups
     assert (group.code, group.examples) == (Reason.ANOMALY, (damaged.id,))
 

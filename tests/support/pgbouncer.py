@@ -8,13 +8,15 @@ import signal
 import socket
 from contextlib import contextmanager
 
-import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from squidie.testing import eventually
 from squidie.testing.daemon import Daemon
 from squidie.testing.guard import guard
 from squidie.testing.programs import unprivileged
+
+PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+"""None where there is none; then only our own pooler is tried."""
 
 CONFIG = """
 [databases]
@@ -42,9 +44,7 @@ class PgBouncer:
 @contextmanager
 def pgbouncer(url, sessions):
     """It runs while the block does, in front of the server of this URL."""
-    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        pytest.skip("there is no pgbouncer on this machine")
+    assert PROGRAM is not None, "there is no pgbouncer on this machine"
     folder, user = guard.folder("pooler-"), unprivileged()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -55,7 +55,7 @@ def pgbouncer(url, sessions):
         shutil.chown(folder, user.uid, user.gid)
         shutil.chown(config, user.uid, user.gid)
     daemon = Daemon("pgbouncer", folder / "pgbouncer.log", last_signal=signal.SIGINT, user=user)
-    daemon.start([program, str(config)], os.environ)
+    daemon.start([PROGRAM, str(config)], os.environ)
     try:
         found = PgBouncer(port)
         engine = create_engine(found.url_of(url))
