@@ -65,7 +65,7 @@ def stage(make, bells, monkeypatch, tmp_path):
         celery = SimpleNamespace(app=SimpleNamespace(squidie=squidie))
         return CliRunner().invoke(main, words, obj=celery, prog_name="squidie")
 
-    tomorrow = make(*(each for each in shop.ALL if each is not shop.NightlySync), delivery=bells)
+    tomorrow = make(*shop.TOMORROW, delivery=bells)
     return Stage(squidie, call, make(*shop.ALL, delivery=bells), tomorrow)
 
 

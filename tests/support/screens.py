@@ -49,6 +49,8 @@ SCREENS = (
     Screen("graph OrderFlow --format mermaid", "For a pull request:"),
     Screen("workflows"),
     Screen("workflows show RefundOrder"),
+    Screen("workflows validate RefundOrder SendInvoice"),
+    Screen("workflows diff OrderFlow f6d6", "What the next deploy changes in the graph that runs keep:", deployed=True),
     Screen("export 5e19d4", "As an operator sees it payloads are types and sizes:", most=34),
     Screen("check"),
     Screen("check", "With code that has forgotten something:", deployed=True),
