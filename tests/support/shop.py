@@ -265,4 +265,5 @@ def running(shop):
     """Held by a worker that is alive."""
     shop.start(OrderFlow)
     shop.take("charge_card", owner="w2:4122:b1")
+    shop.later(milliseconds=200)
     shop.start(ReturnParcel)
