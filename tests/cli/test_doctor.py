@@ -528,6 +528,33 @@ def test_a_broker_that_is_away(make, look, host):
     assert tripped(look(host(Single)), after) == {"broker.connect"}
 
 
+NO_APP = """
+import os
+from squidie import Squidie, Workflow, manual, step
+
+def hello() -> str:
+    return "hello"
+
+class Greeting(Workflow):
+    triggers = [manual("start")]
+    hello = step(hello)
+
+squidie = Squidie(os.environ["SQUIDIE_DATABASE_URL"], workflows=[Greeting], delivery="celery")
+"""
+
+
+def test_a_delivery_without_a_broker_is_said_once(shell, tmp_path, database_url):
+    """17.10: and not by each of its checks."""
+    (tmp_path / "shop.py").write_text(NO_APP, encoding="utf-8")
+
+    shown = shell("-A", "shop", "doctor", "--json", env={"SQUIDIE_DATABASE_URL": database_url})
+
+    found = {each["id"]: each for each in json.loads(shown.stdout)["checks"]}
+    said = [name for name, each in found.items() if "Celery app" in each["evidence"]]
+    assert said == ["broker.connect"], shown.stdout
+    assert "SQUIDIE_REDIS_URL" in found["broker.connect"]["fix"]
+
+
 # ---------------------------------------------------------------- who works, and what is late
 @pytest.mark.tampered("what waits is made to wait since before it was started")
 def test_what_waits_for_a_limit_is_not_late(make, look, bells):
