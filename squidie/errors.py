@@ -31,6 +31,7 @@ are told, lives in `squidie.workflow.steps`.
 from __future__ import annotations
 
 import re
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -259,9 +260,9 @@ class AlreadyResolved(Conflict):
 
     def __init__(self, step: str, decision: str, by: Any, at: datetime | None) -> None:
         who = f" by {by}" if isinstance(by, str) else ""
-        when = f" at {at.isoformat()}" if at is not None else ""
+        when = f" at {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at is not None else ""
         details = {"step": step, "decision": str(decision), "by": by, "at": at.isoformat() if at else None}
-        super().__init__(f"{step} was {decision}{who}{when}", details=details)
+        super().__init__(f"{step} was {decision}{who}{when}", hint="nothing was changed", details=details)
 
 
 class WrongVerb(Conflict):

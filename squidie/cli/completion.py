@@ -11,9 +11,9 @@ _SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(_SHELLS))
+@click.argument("shell", metavar="SHELL", type=click.Choice(_SHELLS))
 def completion(shell: str) -> None:
-    """Print what makes Tab complete commands, options, ids of runs, workflows and queues.
+    """Print what makes Tab complete commands, options, ids of runs, workflows and queues: SHELL is bash, zsh or fish.
 
     Read it when the shell starts: eval "$(squidie completion bash)" in ~/.bashrc, the same for zsh in ~/.zshrc, and
     squidie completion fish | source in config.fish. Ids and names come from the database, which has 300 ms to answer.

@@ -70,7 +70,7 @@ def _print_sum(reading: Reading, found: list[tuple[str, Finding]]) -> None:
         return
     parts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
     worst = next(name for kind in ("error", "warning") for name, finding in found if finding.severity == kind)
-    reading.screen.note(f"{', '.join(parts)}.  [dim]{_PAGE}#{worst.replace('.', '')} and the others[/]")
+    reading.screen.note(f"{', '.join(parts)}.  [dim]{_PAGE}#{worst.replace('.', '')}[/]")
 
 
 def _exit_code(findings: list[Finding], *, strict: bool) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from squidie.cli.completing import complete_runs
-from squidie.cli.reading import Reading, read_command
+from squidie.cli.reading import SCOPES, Reading, read_command
 from squidie.errors import InvalidArgument
 
 
@@ -16,11 +16,12 @@ from squidie.errors import InvalidArgument
 @click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write it there.")
 @click.option(
     "--scope",
-    type=click.Choice(["external", "operator", "auditor"]),
+    metavar="SCOPE",
+    type=click.Choice(SCOPES),
     envvar="SQUIDIE_SCOPE",
     default="operator",
     show_default=True,
-    help="As whom; an auditor's holds values of payloads.",
+    help="As external, operator or auditor see it: an auditor's has values.",
 )
 @read_command
 def export(reading: Reading, run: str, *, output: str | None) -> None:

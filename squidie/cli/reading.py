@@ -92,11 +92,13 @@ def read_command(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
+SCOPES = ("external", "operator", "auditor")
 SCOPE = click.option(
     "--scope",
-    type=click.Choice(["external", "operator", "auditor"]),
+    metavar="SCOPE",
+    type=click.Choice(SCOPES),
     envvar="SQUIDIE_SCOPE",
-    help="Show what somebody with this scope sees, masked; without one, everything.",
+    help="As external, operator or auditor see it; without one, everything.",
 )
 """For commands that show runs; above `read_command`."""
 

@@ -8,6 +8,7 @@ import click
 from rich.markup import escape
 
 from squidie.cli.completing import complete_workflows
+from squidie.cli.judging import diff, validate
 from squidie.cli.listing import Listing
 from squidie.cli.reading import Reading, read_command
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 @click.group(cls=Listing)
 def workflows() -> None:
     """Look at workflows and at the graphs that their runs keep. Without a command, `ls`."""
+
+
+workflows.add_command(validate)
+workflows.add_command(diff)
 
 
 @workflows.command()

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from squidie import StepContext, Workflow, manual, step
+from squidie import StepContext, Workflow, event, manual, step
 from tests.support import shop
 from tests.support.flows import Chain, Diamond, Single, act
 from tests.support.lab import NOON, change, claim, completion, settle, staff, work_off
@@ -239,3 +239,58 @@ def test_more_than_fits_is_counted(deployed, call):
     shown = call("status", columns=80)
     assert "and 3 more: squidie queues" in shown.stdout
     assert len(shown.stdout.splitlines()) <= 24
+
+
+# ---------------------------------------------------------------- validate, diff
+class Unheard(Workflow):
+    """Waits for what may never come."""
+
+    triggers = (manual("start"),)
+    paid = event("paid")
+
+
+def test_what_is_doubtful_about_a_workflow_is_said(deployed, call):
+    """1.2, UX 8.2: warnings refuse nothing, and count with --strict."""
+    deployed(Single, Unheard)
+
+    assert call("workflows", "validate", "Single").stdout == "✓ Single\n"
+    shown = call("workflows", "validate")
+    assert "⚠ Unheard: steps.paid\n  waits without end" in shown.stdout
+    assert (shown.exit_code, call("workflows", "validate", "--strict").exit_code) == (0, 8)
+
+
+def test_a_spec_in_a_file_is_judged_without_being_run(deployed, call, tmp_path):
+    """10, 1.2: all that is wrong, each with its place."""
+    deployed(Single)
+    (tmp_path / "flow.json").write_text('{"name": "not a name", "triggers": [], "nodes": []}', encoding="utf-8")
+
+    shown = call("workflows", "validate", "@flow.json")
+    assert shown.exit_code == 1
+    assert shown.stdout.count("✕ @flow.json") > 1
+    assert call("workflows", "validate", "@nowhere.json").exit_code == 2
+    assert call("workflows", "validate", "Nowhere").exit_code == 3
+
+
+def test_two_graphs_of_a_workflow_are_held_against_each_other(old, deployed, call):
+    """4.4, UX 8.2: the one that runs keep, and the one of today."""
+    old.start(Single)
+
+    class Changed(Workflow):
+        """One step more."""
+
+        name = "Single"
+        triggers = (manual("start"),)
+        only = step(act)
+        more = step(act)
+        flow = only >> more
+
+    deployed(Changed)
+    kept = json.loads(call("workflows", "show", "Single", "--json").stdout)["definitions"][0]["definition"]
+
+    assert call("workflows", "diff", "Single", kept[:6]).stdout.splitlines()[0].split() == ["nodes", "added", "more"]
+    assert call("workflows", "diff", "Single", kept[:6], kept[:8]).stdout.startswith("Nothing:")
+    found = json.loads(call("workflows", "diff", "Single", kept, "--json").stdout)
+    assert (found["before"], found["difference"]["nodes_added"]) == (kept, ["more"])
+    for wrong, code in (("ffffff", 2), (kept[:3], 2)):
+        assert call("workflows", "diff", "Single", wrong).exit_code == code
+    assert call("workflows", "diff", "Nowhere", "ffff").exit_code == 3

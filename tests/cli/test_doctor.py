@@ -6,6 +6,7 @@ What is wrong here is really wrong: the Redis evicts, the trigger is off, the wo
 from __future__ import annotations
 
 import json
+import os
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +37,7 @@ WISE = {
     "squidie_quarantine": True,
 }
 MONTH = timedelta(days=31)
+PLAIN = f"plain_{os.getpid()}"
 BEAT = """
 insert into {s}.workers (owner, host, pid, role, queues, actions, version, delivery, started_at, seen_at)
 values (:owner, 'box', :pid, 'beat', '{}', '{}', '0.1.0', 'celery', now(), now() - make_interval(secs => :ago))
@@ -338,8 +340,8 @@ def change_outside(squidie, sql):
 
 def test_a_database_that_cannot_store_every_text(make, look, bells, healthy):
     """17.10"""
-    change_outside(healthy, "create database plain encoding 'LATIN1' template template0 locale 'C'")
-    url = make_url(healthy.engine.url).set(database="plain").render_as_string(hide_password=False)
+    change_outside(healthy, f"create database {PLAIN} encoding 'LATIN1' template template0 locale 'C'")
+    url = make_url(healthy.engine.url).set(database=PLAIN).render_as_string(hide_password=False)
     migrate.upgrade(url)
     made = make(database=url, delivery=bells)
     staff(made)
@@ -347,26 +349,26 @@ def test_a_database_that_cannot_store_every_text(make, look, bells, healthy):
     assert tripped(look(healthy), look(made)) == {"db.encoding"}
     made.close()
     made.engine.dispose()
-    change_outside(healthy, "drop database plain")
+    change_outside(healthy, f"drop database {PLAIN}")
 
 
-def test_a_superuser_is_the_only_thing_that_is_wrong_with_a_role(healthy, make, look, bells, database_url):
+@pytest.fixture
+def clerk(healthy):
+    """A role that may read and write the journal, and no more."""
+    name, password = f"clerk_{os.getpid()}", "a-clerk"
+    change(healthy, f"create role {name} login password '{password}'; grant usage on schema {{s}} to {name}")
+    change(healthy, f"grant select, insert, update, delete on all tables in schema {{s}} to {name}")
+    yield make_url(healthy.engine.url).set(username=name, password=password).render_as_string(hide_password=False)
+    change(healthy, f"drop owned by {name}; drop role {name}")
+
+
+def test_a_superuser_is_the_only_thing_that_is_wrong_with_a_role(healthy, clerk, make, look, bells):
     """17.10, S-17: the same journal under a role that owns no more than it needs."""
-    change(healthy, "drop owned by clerk; drop role clerk") if has_role(healthy) else None
-    change(healthy, "create role clerk login; grant usage on schema {s} to clerk")
-    change(healthy, "grant select, insert, update, delete on all tables in schema {s} to clerk")
-    url = make_url(database_url).set(username="clerk").render_as_string(hide_password=False)
-    plain = make(database=url, delivery=bells)
+    plain = make(database=clerk, delivery=bells)
 
     assert tripped(look(plain), look(healthy)) == {"db.role"}
     plain.close()
     plain.engine.dispose()
-    change(healthy, "drop owned by clerk; drop role clerk")
-
-
-def has_role(squidie):
-    with squidie.engine.connect() as connection:
-        return connection.execute(text("select count(*) from pg_roles where rolname = 'clerk'")).scalar_one()
 
 
 def test_commits_that_are_not_on_disk(healthy, look):
@@ -394,8 +396,10 @@ def test_a_pool_of_one(healthy, make, look, bells, database_url):
     engine.dispose()
 
 
-def test_a_server_that_is_nearly_full(healthy, look, database_url):
+def test_a_server_that_is_nearly_full(healthy, look, database_url, services):
     """17.10: real connections, as many as it takes."""
+    if not services.owns_postgres:
+        pytest.skip("it is not ours to fill")
     before = look(healthy)
     engine = create_engine(database_url, pool_size=1000)
     with healthy.engine.connect() as connection:
@@ -532,6 +536,33 @@ def test_a_broker_that_is_away(make, look, host):
     after = look(prepared(make(Single, delivery=CeleryDelivery(app))))
 
     assert tripped(look(host(Single)), after) == {"broker.connect"}
+
+
+NO_APP = """
+import os
+from squidie import Squidie, Workflow, manual, step
+
+def hello() -> str:
+    return "hello"
+
+class Greeting(Workflow):
+    triggers = [manual("start")]
+    hello = step(hello)
+
+squidie = Squidie(os.environ["SQUIDIE_DATABASE_URL"], workflows=[Greeting], delivery="celery")
+"""
+
+
+def test_a_delivery_without_a_broker_is_said_once(shell, tmp_path, database_url):
+    """17.10: and not by each of its checks."""
+    (tmp_path / "shop.py").write_text(NO_APP, encoding="utf-8")
+
+    shown = shell("-A", "shop", "doctor", "--json", env={"SQUIDIE_DATABASE_URL": database_url})
+
+    found = {each["id"]: each for each in json.loads(shown.stdout)["checks"]}
+    said = [name for name, each in found.items() if "Celery app" in each["evidence"]]
+    assert said == ["broker.connect"], shown.stdout
+    assert "SQUIDIE_REDIS_URL" in found["broker.connect"]["fix"]
 
 
 # ---------------------------------------------------------------- who works, and what is late

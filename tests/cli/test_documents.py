@@ -28,7 +28,8 @@ READING = (
 """Commands that show runs: with each scope, too."""
 
 OTHERS = (
-    "workflows ls", "workflows show RefundOrder", "doctor", "queues ls", "workers ls", "limits ls", "schedules ls",
+    "workflows ls", "workflows show RefundOrder", "workflows validate",
+    "workflows diff OrderFlow declared", "doctor", "queues ls", "workers ls", "limits ls", "schedules ls",
     "schedules show NightlySync", "schedules next NightlySync", "migrate", "version", "gc --completed 1h",
     "replay b81f56 --preview",
 )  # fmt: skip

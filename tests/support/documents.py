@@ -34,6 +34,8 @@ from squidie.views.stranded import StrandedRuns
 from squidie.views.stuck import StuckRuns
 from squidie.views.tailing import TailedFact
 from squidie.views.timeline import TimelineEvent
+from squidie.workflow.difference import Difference
+from squidie.workflow.issues import Issue
 
 
 class Document(NamedTuple):
@@ -51,6 +53,13 @@ class Checked(msgspec.Struct):
     severity: Severity
     evidence: str
     fix: str | None
+
+
+class Validated(msgspec.Struct):
+    """A workflow, and everything that is wrong with it."""
+
+    name: str
+    issues: tuple[Issue, ...]
 
 
 class TakenStep(msgspec.Struct):
@@ -79,6 +88,10 @@ DOCUMENTS: dict[str, Document] = {
     "squidie.graph/1": Document("graph", RunGraph),
     "squidie.workflows/1": Document("workflows ls", Catalogue),
     "squidie.workflow/1": Document("workflows show", WorkflowView, {"graph": Any}),
+    "squidie.validation/1": Document("workflows validate", None, {"ok": bool, "workflows": list[Validated]}),
+    "squidie.difference/1": Document(
+        "workflows diff", None, {"workflow": str, "before": str, "after": str, "difference": Difference}
+    ),
     "squidie.bundle/1": Document("export", Bundle, {"scope": str}),
     "squidie.check/1": Document("check", StrandedRuns, {"ok": bool}),
     "squidie.doctor/1": Document("doctor", None, {"ok": bool, "checks": list[Checked]}),

@@ -115,6 +115,23 @@ class ReturnParcel(Workflow):
 
 ALL = (RefundOrder, OrderFlow, NightlySync, SendInvoice, ReturnParcel)
 
+
+class OrderFlowOfTomorrow(Workflow):
+    """The same, and a parcel is insured before it is told of."""
+
+    name = "OrderFlow"
+    payload = Money
+    triggers = (manual("placed"),)
+    charge_card = step(charge, irreversible=True)
+    parcel = event("parcel_sent", timeout="3d")
+    insure = step(reserve)
+    notify_customer = step(notify)
+    flow = charge_card >> parcel >> insure >> notify_customer
+
+
+TOMORROW = (RefundOrder, OrderFlowOfTomorrow, SendInvoice, ReturnParcel)
+"""What is deployed next: the nightly workflow has been forgotten."""
+
 WORKER = """
 insert into {s}.workers (owner, host, pid, role, queues, actions, version, code_version, delivery, slots, started_at,
     seen_at, bell_ok_at)
@@ -248,4 +265,5 @@ def running(shop):
     """Held by a worker that is alive."""
     shop.start(OrderFlow)
     shop.take("charge_card", owner="w2:4122:b1")
+    shop.later(milliseconds=200)
     shop.start(ReturnParcel)

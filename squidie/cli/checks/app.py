@@ -12,6 +12,7 @@ from squidie.workflow.checks import validate_spec
 
 if TYPE_CHECKING:
     from squidie.cli.checks.patient import Patient
+_MOST = 3
 
 
 def app_import(patient: Patient) -> Finding:
@@ -38,7 +39,8 @@ def app_specs(patient: Patient) -> Finding:
     said = [f"{spec.name}.{issue.path}: {issue.message}" for spec in specs for issue in validate_spec(spec)]
     if not said:
         return ok("nothing doubtful")
-    return warning(some(said, 3), "change what is said there, or let it be where it is meant so")
+    more = f"; and {len(said) - _MOST} more: squidie workflows validate" if len(said) > _MOST else ""
+    return warning("; ".join(said[:_MOST]) + more, "change what is said there, or let it be where it is meant so")
 
 
 def app_actions(patient: Patient) -> Finding:

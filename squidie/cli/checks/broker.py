@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from squidie.cli.checks.patient import Check, Finding, Needs, Severity, summed, warning
-from squidie.errors import Unavailable
+from squidie.errors import SquidieError
 from squidie.views.words import many
 
 if TYPE_CHECKING:
@@ -38,8 +38,11 @@ def of_adapter(name: str) -> Check:
     """The check that the adapter makes under this id."""
 
     def look(patient: Patient) -> Finding | None:
-        unwise = patient.unwise.get(name, [])
-        return summed(unwise, patient.checked.get(name, "")) if unwise or name in patient.checked else None
+        try:
+            unwise = patient.unwise.get(name, [])
+            return summed(unwise, patient.checked.get(name, "")) if unwise or name in patient.checked else None
+        except SquidieError:
+            return None  # `broker.connect` says so, once
 
     return Check(name, look, Needs.CODE)
 
@@ -63,8 +66,8 @@ def broker_quarantine(patient: Patient) -> Finding | None:
     """Everything in the queues can be read, and what cannot is put aside."""
     try:
         quarantined = getattr(patient.squidie.delivery, "quarantined", int)()
-    except Unavailable:
-        return None  # `broker.connect` says so
+    except SquidieError:
+        return None  # likewise
     if quarantined:
         return warning(
             f"{many(quarantined, 'item')} put aside that no worker could read",
