@@ -100,7 +100,11 @@ class Telling:
         """Within the transaction that writes them: what is to be told of these verdicts once it has committed."""
         if not self.on:
             return
-        groups = [group for verdict in verdicts if verdict.error is None for group in self._groups(verdict)]
+        try:
+            groups = [group for verdict in verdicts if verdict.error is None for group in self._groups(verdict)]
+        except Exception as error:  # noqa: BLE001 - whatever cannot be told, it must be written
+            self.handlers.note(error)
+            return
         if not groups:
             return
         command = _COMMAND.get()

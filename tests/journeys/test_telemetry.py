@@ -435,6 +435,21 @@ def test_a_broken_handler_changes_no_outcome(make, bells, ear):
     assert squidie.stats().telemetry_faults >= len(ear)
 
 
+def test_what_cannot_be_told_is_written_all_the_same(squidie, ear, monkeypatch):
+    """17.7: should an event of a fact be beyond us."""
+
+    def fails(*_):
+        raise KeyError("canary-4711")
+
+    monkeypatch.setattr("squidie.engine.telling.Report", fails)
+    run = squidie.start(Chain)
+    work_off(squidie)
+
+    assert kinds(squidie, run)[-1] == "run_completed"
+    assert ear.facts(run) == []
+    assert squidie.stats().telemetry_faults > 0
+
+
 def test_handlers_are_called_in_the_thread_that_did_the_work(make, bells):
     """17.7: after its commit; so that a trace of its own is the current one."""
     threads = []
