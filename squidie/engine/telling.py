@@ -169,13 +169,14 @@ class Telling:
 
     # ---- what takes time
 
-    def span(self, name: str) -> AbstractContextManager[Span | None]:
+    def span(self, name: str, **measures: float) -> AbstractContextManager[Span | None]:
         """A turn, a settle, a sweep or a tick; told when it has ended well."""
-        return self._span(name) if self.on else nullcontext()
+        return self._span(name, measures) if self.on else nullcontext()
 
     @contextmanager
-    def _span(self, name: str) -> Iterator[Span]:
+    def _span(self, name: str, measures: dict[str, float]) -> Iterator[Span]:
         span = Span(name, self._below())
+        span.measures = measures
         token = _ABOVE.set(span.trace)
         try:
             yield span
