@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 MOST_RAN = 4096
 """Measured times that are kept until their outcomes are told; refused ones never are."""
 
+MOST_LINKS = 32
+"""Runs that the span of a command is linked to; one may start thousands."""
+
 _ABOVE: ContextVar[Trace | None] = ContextVar("squidie_above", default=None)
 _COMMAND: ContextVar[Command | None] = ContextVar("squidie_command", default=None)
 
@@ -74,9 +77,9 @@ class Command(Span):
 
     def concerns(self, run: Trace) -> None:
         """A run that it has changed."""
-        link = (run.trace_id, run.span_id)
-        if link not in self.trace.links:
-            self.trace = self.trace._replace(links=(*self.trace.links, link))
+        links, link = self.trace.links, (run.trace_id, run.span_id)
+        if len(links) < MOST_LINKS and link not in links:
+            self.trace = self.trace._replace(links=(*links, link))
 
 
 class Telling:
@@ -110,7 +113,7 @@ class Telling:
         command = _COMMAND.get()
         if command is not None:
             for verdict in verdicts:
-                if verdict.run is not None and verdict.facts:
+                if verdict.run is not None and verdict.facts and verdict.created:
                     command.concerns(of_run(verdict.command.run_id, verdict.run.trace))
         events = [event for group in groups for event in group.events]
         if self._journal.after_commit(connection, partial(self.handlers.tell, events)):

@@ -222,6 +222,15 @@ def test_a_command_is_a_span_from_the_call_to_the_commit(squidie, ear):
     assert all(span.measures["seconds"] == (span.ended - span.began) / 1e9 >= 0 for span in spans)
 
 
+def test_a_command_that_starts_many_is_linked_to_some(squidie, ear):
+    """17.7: of them there may be thousands."""
+    squidie.start_many(Single, [{}] * 50)
+
+    (command,) = ear.spans("command")
+    assert len(ear.spans("run.started")) == 50
+    assert len(command.trace.links) == 32
+
+
 def test_turns_settles_sweeps_and_ticks_take_time(squidie, ear):
     """17.7: a settle stands below its turn."""
     for _ in range(3):
