@@ -11,7 +11,7 @@ import logging
 import traceback
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakSet
+from weakref import ReferenceType, ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,7 @@ class _Inside(NamedTuple):
 
 
 _INSIDE: ContextVar[_Inside | None] = ContextVar("squidie_inside", default=None)
-_MASKINGS: WeakSet[Masking] = WeakSet()
+_maskings: tuple[ReferenceType[Masking], ...] = ()
 _installed = False
 
 
@@ -53,8 +53,8 @@ def leave(token: Token[_Inside | None]) -> None:
 
 def install(masking: Masking) -> None:
     """Mask with this in our own lines from now on, and know steps: once a process, around the factory that is there."""
-    global _installed  # noqa: PLW0603 - logging has one factory a process
-    _MASKINGS.add(masking)
+    global _installed, _maskings  # noqa: PLW0603 - logging has one factory a process
+    _maskings = (*(each for each in _maskings if each() is not None), ref(masking))
     if _installed:
         return
     _installed = True
@@ -67,7 +67,7 @@ def install(masking: Masking) -> None:
             record.__dict__ = _Overwritten(record.__dict__, **place.said())
             _mask(record, (place.masking,))
         elif record.name.partition(".")[0] == OURS:
-            _mask(record, tuple(_MASKINGS))
+            _mask(record, [masking for each in _maskings if (masking := each()) is not None])
         return record
 
     logging.setLogRecordFactory(factory)

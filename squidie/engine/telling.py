@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 MOST_RAN = 4096
 """Measured times that are kept until their outcomes are told; refused ones never are."""
 
+MOST_LINKS = 32
+"""Runs that the span of a command is linked to; one may start thousands."""
+
 _ABOVE: ContextVar[Trace | None] = ContextVar("squidie_above", default=None)
 _COMMAND: ContextVar[Command | None] = ContextVar("squidie_command", default=None)
 
@@ -74,9 +77,9 @@ class Command(Span):
 
     def concerns(self, run: Trace) -> None:
         """A run that it has changed."""
-        link = (run.trace_id, run.span_id)
-        if link not in self.trace.links:
-            self.trace = self.trace._replace(links=(*self.trace.links, link))
+        links, link = self.trace.links, (run.trace_id, run.span_id)
+        if len(links) < MOST_LINKS and link not in links:
+            self.trace = self.trace._replace(links=(*links, link))
 
 
 class Telling:
@@ -100,13 +103,17 @@ class Telling:
         """Within the transaction that writes them: what is to be told of these verdicts once it has committed."""
         if not self.on:
             return
-        groups = [group for verdict in verdicts if verdict.error is None for group in self._groups(verdict)]
+        try:
+            groups = [group for verdict in verdicts if verdict.error is None for group in self._groups(verdict)]
+        except Exception as error:  # noqa: BLE001 - whatever cannot be told, it must be written
+            self.handlers.note(error)
+            return
         if not groups:
             return
         command = _COMMAND.get()
         if command is not None:
             for verdict in verdicts:
-                if verdict.run is not None and verdict.facts:
+                if verdict.run is not None and verdict.facts and verdict.created:
                     command.concerns(of_run(verdict.command.run_id, verdict.run.trace))
         events = [event for group in groups for event in group.events]
         if self._journal.after_commit(connection, partial(self.handlers.tell, events)):
@@ -165,13 +172,14 @@ class Telling:
 
     # ---- what takes time
 
-    def span(self, name: str) -> AbstractContextManager[Span | None]:
+    def span(self, name: str, **measures: float) -> AbstractContextManager[Span | None]:
         """A turn, a settle, a sweep or a tick; told when it has ended well."""
-        return self._span(name) if self.on else nullcontext()
+        return self._span(name, measures) if self.on else nullcontext()
 
     @contextmanager
-    def _span(self, name: str) -> Iterator[Span]:
+    def _span(self, name: str, measures: dict[str, float]) -> Iterator[Span]:
         span = Span(name, self._below())
+        span.measures = measures
         token = _ABOVE.set(span.trace)
         try:
             yield span

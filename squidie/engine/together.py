@@ -109,11 +109,15 @@ class Together:
                 return outcomes.cut_off(outcome, self._row, self._run)
             if not isinstance(outcome, Complete):
                 return outcome
-            verdict = self._settle(outcome, connection, takeover)
-            if verdict is None or verdict.error is not None:
-                return self._refused(verdict)
-            committed = True
-            return self._commit(step, verdict, afterwards)
+            with self._parts.telling.span("settle", settled=0) as span:
+                verdict = self._settle(outcome, connection, takeover)
+                if verdict is None or verdict.error is not None:
+                    return self._refused(verdict)
+                committed = True
+                settled = self._commit(step, verdict, afterwards)
+                if span is not None:
+                    span.measures["settled"] = int(settled is verdict)
+            return settled
         finally:
             if not committed:
                 step.undo()

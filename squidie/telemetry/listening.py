@@ -62,7 +62,7 @@ class Handlers:
                 try:
                     handler(event)
                 except Exception as error:  # noqa: BLE001 - whatever it is, it is the handler's own
-                    self._note(error)
+                    self.note(error)
 
     def traceparent(self) -> str | None:
         """Where the calling code stands in a trace, as the first handler knows that does."""
@@ -70,7 +70,7 @@ class Handlers:
             try:
                 found = ask()
             except Exception as error:  # noqa: BLE001 - likewise
-                self._note(error)
+                self.note(error)
             else:
                 if found is not None:
                     return str(found)
@@ -85,7 +85,7 @@ class Handlers:
                     manager = around(trace)
                     manager.__enter__()
                 except Exception as error:  # noqa: BLE001 - likewise
-                    self._note(error)
+                    self.note(error)
                 else:
                     entered.callback(self._leave, manager)
             yield
@@ -94,16 +94,16 @@ class Handlers:
         try:
             manager.__exit__(None, None, None)
         except Exception as error:  # noqa: BLE001 - likewise
-            self._note(error)
+            self.note(error)
 
-    def _note(self, error: Exception) -> None:
-        """Count it, and say so once in a while: by its type, for its message may hold anything."""
+    def note(self, error: Exception) -> None:
+        """Count a failure, and say so once in a while: by its type, for its message may hold anything."""
         with self._lock:
             self.faults += 1
             if monotonic() < self._say_at:
                 return
             self._say_at = monotonic() + SAID_EVERY
-        log.warning("a telemetry handler has failed, %s in all: %s", self.faults, type(error).__name__)
+        log.warning("telemetry has failed (%s in all): %s", self.faults, type(error).__name__)
 
 
 def find(given: Any) -> Handlers:

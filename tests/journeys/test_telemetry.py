@@ -222,6 +222,15 @@ def test_a_command_is_a_span_from_the_call_to_the_commit(squidie, ear):
     assert all(span.measures["seconds"] == (span.ended - span.began) / 1e9 >= 0 for span in spans)
 
 
+def test_a_command_that_starts_many_is_linked_to_some(squidie, ear):
+    """17.7: of them there may be thousands."""
+    squidie.start_many(Single, [{}] * 50)
+
+    (command,) = ear.spans("command")
+    assert len(ear.spans("run.started")) == 50
+    assert len(command.trace.links) == 32
+
+
 def test_turns_settles_sweeps_and_ticks_take_time(squidie, ear):
     """17.7: a settle stands below its turn."""
     for _ in range(3):
@@ -433,6 +442,21 @@ def test_a_broken_handler_changes_no_outcome(make, bells, ear):
     assert histories[0] == histories[1]
     assert len(told) == len(ear) >= 20
     assert squidie.stats().telemetry_faults >= len(ear)
+
+
+def test_what_cannot_be_told_is_written_all_the_same(squidie, ear, monkeypatch):
+    """17.7: should an event of a fact be beyond us."""
+
+    def fails(*_):
+        raise KeyError("canary-4711")
+
+    monkeypatch.setattr("squidie.engine.telling.Report", fails)
+    run = squidie.start(Chain)
+    work_off(squidie)
+
+    assert kinds(squidie, run)[-1] == "run_completed"
+    assert ear.facts(run) == []
+    assert squidie.stats().telemetry_faults > 0
 
 
 def test_handlers_are_called_in_the_thread_that_did_the_work(make, bells):

@@ -170,6 +170,7 @@ def test_what_is_committed_together_is_told_once_and_what_is_rolled_back_is_not(
     eventually(lambda: work_off(listening) or completed(bank) == ["ada"])
 
     assert_rows_equal_facts(bank)
+    assert {event.measures["settled"] for event in told if event.name == "settle"} == {0, 1}
     names = [event.name for event in told if not event.is_span and event.run_id is not None]
     assert sorted(name for name in names if not name.startswith("claim.t")) == [
         "attempt.completed", "attempt.completed", "attempt.failed", "claim.refused", "run.completed", "run.started",

@@ -96,7 +96,7 @@ def test_a_handler_that_raises_is_counted_and_said_once_and_the_others_hear(capl
 
     assert (handlers.faults, len(heard)) == (3, 3)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "squidie.telemetry"]
-    assert line == "a telemetry handler has failed, 1 in all: ValueError"
+    assert line == "telemetry has failed (1 in all): ValueError"
 
 
 class Around:

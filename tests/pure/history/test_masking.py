@@ -116,3 +116,22 @@ def test_what_is_masked_stays_as_it_is():
 def test_settings_show_no_secret():
     """14.4."""
     assert CANARY not in repr(Settings(secret_values=(CANARY,)))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"token":"abc"}',
+        "{'api_key': 'abc', 'n': 1}",
+        "password=abc, card: 4111",
+        "postgresql://u:abc@host/db",
+        "token: '***'",
+    ],
+)
+def test_what_was_masked_stays_as_it_is(said):
+    """17.9: a line of JSON that was masked already is JSON still."""
+    masking = Masking(("token", "api_key", "password", "card"))
+    value = masking.text(said)
+
+    assert masking.text(value) == value
+    assert masking.text('{"token":"***"}') == '{"token":"***"}'
