@@ -39,6 +39,8 @@ COMMANDS = {
     "workers": ("squidie.cli.fleet:workers", "Show who is alive, and what they serve."),
     "worker": ("squidie.cli.work:worker", "Work off queues without a broker."),
     "gc": ("squidie.cli.gc:gc", "Remove ended runs that are past their age."),
+    "archive": ("squidie.cli.notes:archive", "Put ended runs away, so that lists do not show them."),
+    "unarchive": ("squidie.cli.notes:unarchive", "Let lists show them again."),
     "migrate": ("squidie.cli.admin:migrate", "Create or upgrade the journal's schema."),
     "doctor": ("squidie.cli.doctor:doctor", "Check everything that can be wrong around Squidie."),
     "version": ("squidie.cli.admin:version", "Print the versions of Squidie and what it stands on."),

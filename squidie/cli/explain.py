@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
-from squidie.cli.reading import Reading, query_of, read_command
+from squidie.cli.reading import Reading, moment, query_of, read_command
 from squidie.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def explain(
         if step is not None:
             raise InvalidArgument("--step", "is of one run; --stuck is about many")
         options: dict[str, Any] = {"workflow": None, "status": (), "is_open": None, "since": None}
-        where = query_of(terms, options)
+        where = query_of(terms, options, reading.attribute_types)
+        where |= {name: moment(reading.setup, where[name], past=True) for name in ("since", "until") if name in where}
         found = squidie.explain_many(older_than=older_than, everything=everything, **where)
         if reading.as_json:
             reading.document("squidie.explanations/1", found)

@@ -12,6 +12,7 @@ from squidie.engine.limited import Limited
 from squidie.engine.pace import Pace
 from squidie.engine.tally import Tally
 from squidie.engine.timers import Timers
+from squidie.history.attributes import NOTHING_DECLARED
 from squidie.history.masking import Masking
 from squidie.journal import definitions, limits
 from squidie.workflow.fingerprint import fingerprint
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from squidie.delivery import Delivery
+    from squidie.history.attributes import Schema
     from squidie.journal.store import Journal
     from squidie.settings import Settings
     from squidie.workflow.registry import Registry
@@ -32,7 +34,14 @@ class Parts:
     """One process's journal, settings, declared workflows, bells and leases."""
 
     def __init__(
-        self, journal: Journal, settings: Settings, registry: Registry, delivery: Delivery, default_queue: str
+        self,
+        journal: Journal,
+        settings: Settings,
+        registry: Registry,
+        delivery: Delivery,
+        default_queue: str,
+        *,
+        attributes: Schema = NOTHING_DECLARED,
     ) -> None:
         self.journal = journal
         self.settings = settings
@@ -40,6 +49,7 @@ class Parts:
         self.served = registry.served
         self.delivery = delivery
         self.default_queue = default_queue
+        self.attributes = attributes
         self.schedules_synced = False
         self.masking = Masking(settings.secrets, values=settings.secret_values, paths=settings.masked_paths)
         self.limits = Limits(settings.max_claims, settings.drain, settings.early_events)

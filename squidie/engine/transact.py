@@ -35,7 +35,7 @@ from squidie.errors import (
     UnknownAttempt,
 )
 from squidie.history.facts import AttemptExpired
-from squidie.journal import attempts, dead, facts, heads, limits
+from squidie.journal import attempts, dead, facts, heads, limits, notes
 from squidie.journal.heads import Head
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def _together(
             raise FenceBroken
         _tell_of_queues(parts, connection, batch, verdicts)
         dead.add(parts.journal, connection, batch.letters)
+        notes.write(parts.journal, connection, batch.noted)
         keyed.keep(verdicts)
         _tell_missing_from_busy(parts, connection, verdicts)
         if settles and host is None:

@@ -19,7 +19,7 @@ from squidie.history.lifecycle import RunStatus, is_terminal
 from squidie.workflow.options import Escalation, PayloadField
 from squidie.workflow.vocabulary import MANUAL, Lapse, NodeKind
 
-FOLD = 2
+FOLD = 3
 """The version of this fold: a cached state of another version is rebuilt from facts."""
 
 INLINE_EACH = 8 * 1024
@@ -172,6 +172,8 @@ class Run(msgspec.Struct, array_like=True, kw_only=True):
     priority: int = 100
     partition: str | None = None
     starter: Any = None
+    archived: bool = False
+    attributes: dict[str, Any] | None = None
     schedule: msgspec.Raw = NULL
     payload: msgspec.Raw = NULL
 
