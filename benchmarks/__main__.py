@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--workflows", type=click.IntRange(1), default=2000, show_default=True, help="How many runs each time.")
 @click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="How often each contender runs.")
-@click.option("--only", metavar="TEXT", help="Contenders whose name contains this, and the floors.")
+@click.option("--only", metavar="TEXT", help="Contenders whose name contains this, and the floors; or views.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the JSON to a file too.")
 @click.option("--profile", is_flag=True, help="Instead: one worker in this process, and where its time goes.")
 def main(workflows: int, repeat: int, only: str | None, file: Path | None, *, profile: bool) -> None:
@@ -37,6 +37,11 @@ def main(workflows: int, repeat: int, only: str | None, file: Path | None, *, pr
         from benchmarks.rooms import tell  # noqa: PLC0415 (only where it is asked for)
 
         tell(workflows, Console())
+        return
+    if only == "views":
+        from benchmarks import views  # noqa: PLC0415 (likewise)
+
+        views.tell(Console())
         return
     wanted = [each for each in CONTENDERS if only is None or only in each.name or isinstance(each, Floor)]
     series = measure(workflows, repeat, wanted)

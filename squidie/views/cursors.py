@@ -42,6 +42,8 @@ def place_of(text: object, query: object, secret: str | None) -> Place:
     try:
         data = urlsafe_b64decode(f"{text}==")
         packed, signature = data[: _PLACE.size], data[_PLACE.size :]
+        if len(signature) not in (0, _SIGNATURE):
+            raise InvalidCursor("malformed")
         version, digest, at, run_id = _PLACE.unpack(packed)
         place = EPOCH + timedelta(microseconds=at), UUID(bytes=run_id)
     except (ValueError, OverflowError, struct.error):
