@@ -56,8 +56,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def open(self) -> tuple[RunStatus, ...]:
-        """The statuses asked for that open runs have."""
-        return tuple(status for status in self.statuses if status in UNENDED)
+        """The statuses asked for that open runs have; none of these is archived."""
+        return tuple(status for status in self.statuses if status in UNENDED and False in self.archived)
 
     @property
     def over(self) -> tuple[RunStatus, ...]:
@@ -99,7 +99,7 @@ _WHEN = "coalesce(r.ended_at, r.started_at)"
 
 def page(journal: Journal, connection: Connection, query: Query, limit: int) -> Sequence[Any]:
     """The heads that are asked for, in this order, at most `limit` of them."""
-    if not query.statuses:
+    if not (query.open or query.over):
         return []
     if query.attributes:
         query = _rarest_first(journal, connection, query)

@@ -141,19 +141,22 @@ def test_what_ended_is_hidden_from_lists_until_it_is_asked_for(squidie):
     """18.7"""
     run, other = squidie.start(Single), squidie.start(Single)
     work_off(squidie)
+    waiting = squidie.start(Single)
 
     squidie.archive_run(run.id, "the year is over", actor="ann")
 
-    assert ids(squidie) == ids(squidie, open=False) == ids(squidie, order="updated") == [other.id]
-    assert ids(squidie, archived=True) == [run.id]
-    assert set(ids(squidie, archived=None)) == {run.id, other.id}
+    assert ids(squidie) == ids(squidie, order="updated") == [waiting.id, other.id]
+    assert ids(squidie, open=False) == [other.id]
+    assert ids(squidie, archived=True) == ids(squidie, archived=True, order="updated") == [run.id]
+    assert ids(squidie, archived=True, open=True) == []
+    assert set(ids(squidie, archived=None)) == {run.id, other.id, waiting.id}
     assert run.snapshot().archived
     told = squidie.command_history(run.id)[-1]
     assert (told.verb, told.actor, told.fact) == ("archive_run", "ann", "run_archived")
     assert all_facts(squidie, run)[-1].reason == "the year is over"
 
     squidie.unarchive_run(run.id, comment="not yet")
-    assert set(ids(squidie)) == {run.id, other.id}
+    assert set(ids(squidie)) == {run.id, other.id, waiting.id}
 
 
 def test_what_is_open_or_archived_already_is_not_archived(squidie):
