@@ -50,7 +50,8 @@ create table runs (  -- what never changes stands first: an update then logs onl
     constraint runs_ended check ((ended_at is not null) = (status in ('completed', 'failed', 'cancelled'))),
     constraint runs_rested check ((ended_at is null) = (rested_at is null)),
     constraint runs_archived check (ended_at is not null or not archived)
-) with (fillfactor = 50);  -- a run is updated a few times in a row: with room beside it, its indexes are not touched
+) with (fillfactor = 50,  -- a run is updated a few times in a row: with room beside it, its indexes are not touched
+    autovacuum_vacuum_scale_factor = 0.05);  -- what has ended stands in `runs_open` until then, to be passed over
 create index runs_open on runs (started_at, run_id) where ended_at is null;
 create index runs_over on runs (archived, status, started_at, run_id) where ended_at is not null;
 create index runs_over_of on runs (workflow, archived, status, started_at, run_id) where ended_at is not null;
