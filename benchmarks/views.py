@@ -65,7 +65,7 @@ class Place(NamedTuple):
 LOOKS: dict[str, Callable[[Place], object]] = {
     "list": lambda at: at.squidie.list_runs(),
     "list, open": lambda at: at.squidie.list_runs(open=True),
-    "list, cancelled": lambda at: at.squidie.list_runs(status="cancelled"),
+    "list, cancelled": lambda at: at.squidie.list_runs(status="cancelled", limit=20),  # as many as there are beside few
     "list, last written": lambda at: at.squidie.list_runs(order="updated"),
     "list, by an attribute": lambda at: at.squidie.list_runs(attributes={"customer": "c7"}, limit=2),
     "ls, with its footer": lambda at: _command(at, "ls"),
