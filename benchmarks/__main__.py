@@ -60,6 +60,11 @@ def main(
 
         tell(max(1, int(2000 * scale)), Console())
         return
+    if only == ("views",):
+        from benchmarks import views  # noqa: PLC0415 (likewise)
+
+        views.tell(Console())
+        return
     named = any(WORKLOAD.fullmatch(each) for each in only)  # W6, asked for, is there
     offered = with_peers(listing.peers(environments.install())) if peers else WORKLOADS if full or named else QUICK
     console = Console()

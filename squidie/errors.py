@@ -4,7 +4,7 @@
      + Refused          nothing was written; a host's transaction in which it happened can still commit
      |  + Invalid       the request is wrong in itself                              (exit 2)
      |  |   InvalidArgument, InvalidPayload, InvalidTrigger, InvalidSpec, InvalidSchedule, InvalidReview,
-     |  |   InvalidSignal, UnstorableValue > PayloadTooLarge
+     |  |   InvalidSignal, InvalidAttributes, InvalidCursor, UnstorableValue > PayloadTooLarge
      |  + NotFound      nothing by that name                                        (exit 3)
      |  |   RunNotFound, StepNotFound, WorkflowNotFound, ScheduleNotFound, DeadLetterNotFound,
      |  |   QueueNotFound
@@ -148,6 +148,29 @@ class InvalidSignal(Invalid):
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}", details={"field": field, "reason": reason})
+
+
+class InvalidAttributes(Invalid):
+    """A search attribute is not declared, or its value does not fit. `details`: `key`, `code`; no value is repeated.
+
+    Codes: `malformed`, `undeclared`, `wrong_type`, `too_long`, `too_many`, `too_large`.
+    """
+
+    def __init__(self, key: str | None, code: str, reason: str, *, hint: str | None = None) -> None:
+        where = "attributes" if key is None else f"attribute {key}"
+        super().__init__(f"{where}: {reason}", hint=hint, details={"key": key, "code": code})
+
+
+class InvalidCursor(Invalid):
+    """The cursor of a page does not lead on. `details`: `reason`, one of `malformed`, `other_query`, `version`."""
+
+    def __init__(self, reason: str) -> None:
+        said = {
+            "malformed": "it is none that a list gave",
+            "other_query": "it belongs to another query, or to another order",
+            "version": "another version of Squidie made it",
+        }
+        super().__init__(f"after: {said[reason]}", hint="begin again with the first page", details={"reason": reason})
 
 
 class UnstorableValue(Invalid):

@@ -13,6 +13,7 @@ SHORTEST_LEASE = 0.2
 FULL, TYPE_ONLY = "full", "type_only"
 MOST_WEIGHT = 1000
 SHORTEST_SECRET = 4
+SIGNING_SECRET = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Settings:
     secrets      words that name secrets, in all their forms: what stands under them is     password, token, ...
                  masked in errors, metadata and comments, and in payloads where they are shown
     secret_values  secrets themselves, masked wherever they stand; never shown              none
+    secret       what cursors of lists are signed with: 16 characters or more; never shown  none
     masked_paths where else a payload, output or event holds what is private:               none
                  "customer.email", "items.*.note"
     """
@@ -85,6 +87,7 @@ class Settings:
         "cvv",
     )
     secret_values: tuple[str, ...] = field(default=(), repr=False)
+    secret: str | None = field(default=None, repr=False)
     masked_paths: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -110,6 +113,8 @@ def _problems(settings: Settings) -> list[str]:
         wrong += _of_lease(settings)
     texts = [("step_role", settings.step_role), ("version", settings.version), ("listen_url", settings.listen_url)]
     wrong += [f"settings.{name} is not text of 1 to 255 characters" for name, text in texts if not _is_text(text)]
+    if not _is_text(settings.secret, SIGNING_SECRET):
+        wrong.append(f"settings.secret is no text of {SIGNING_SECRET} to 255 characters")
     if settings.errors not in (FULL, TYPE_ONLY):
         wrong.append(f'settings.errors is neither "{FULL}" nor "{TYPE_ONLY}"')
     if not isinstance(settings.secrets, tuple | list) or not all(each and _is_text(each) for each in settings.secrets):
@@ -151,9 +156,9 @@ def _is_time(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf
 
 
-def _is_text(value: object) -> bool:
+def _is_text(value: object, least: int = 1) -> bool:
     """Whether it is None, or text that says something."""
-    return value is None or (isinstance(value, str) and len(value.strip()) > 0 and len(value) <= 255)
+    return value is None or (isinstance(value, str) and len(value.strip()) >= least and len(value) <= 255)
 
 
 def _is_weight(value: object) -> bool:

@@ -44,11 +44,28 @@ create table runs (  -- what never changes stands first: an update then logs onl
     head_hash bytea not null,
     updated_at timestamptz not null,
     ended_at timestamptz,
+    rested_at timestamptz,  -- of an ended run, when it was last written: at its end, or by a note after it
+    archived boolean not null default false,
     state json,
-    constraint runs_ended check ((ended_at is not null) = (status in ('completed', 'failed', 'cancelled')))
-) with (fillfactor = 50);  -- a run is updated a few times in a row: with room beside it, its indexes are not touched
-create index runs_started on runs (started_at, run_id);
-create index runs_short_id on runs (reverse(right(run_id::text, 12)) text_pattern_ops);
+    constraint runs_ended check ((ended_at is not null) = (status in ('completed', 'failed', 'cancelled'))),
+    constraint runs_rested check ((ended_at is null) = (rested_at is null)),
+    constraint runs_archived check (ended_at is not null or not archived)
+) with (fillfactor = 50,  -- a run is updated a few times in a row: with room beside it, its indexes are not touched
+    autovacuum_vacuum_scale_factor = 0.05);  -- what has ended stands in `runs_open` until then, to be passed over
+create index runs_open on runs (started_at, run_id) where ended_at is null;
+create index runs_over on runs (archived, status, started_at, run_id) where ended_at is not null;
+create index runs_over_of on runs (workflow, archived, status, started_at, run_id) where ended_at is not null;
+create index runs_over_in on runs (partition, archived, status, started_at, run_id)
+    where ended_at is not null and partition is not null;
+create index runs_rested on runs (archived, status, rested_at, run_id) where ended_at is not null;
+
+create table attributes (  -- what runs are found by, a row for each value; `runs.attributes` says the same of one run
+    name text collate "C" not null,
+    value jsonb not null,
+    started_at timestamptz not null,  -- the run's: a page of those that have it is a part of this key
+    run_id uuid not null,
+    primary key (name, value, started_at, run_id)
+);
 
 create table facts (
     run_id uuid not null,
@@ -59,6 +76,8 @@ create table facts (
     hash bytea not null check (length(hash) = 32),
     primary key (run_id, seq)
 );
+create index facts_short_id on facts (reverse(right(run_id::text, 12)) text_pattern_ops)
+    where seq = 1;  -- of runs it would be written once more at their end
 create index facts_awaited on facts ((body->>'event')) where kind = 'event_awaited';
 create function refuse_change() returns trigger language plpgsql as $$
 begin
@@ -153,6 +172,7 @@ create table retired (  -- what is left of a run that retention has removed, for
     until timestamptz not null
 );
 create function retire(run uuid, keep interval) returns boolean language plpgsql set search_path from current as $$
+declare had record;
 begin
     insert into retired (run_id, workflow, status, started_at, ended_at, head_hash, retired_at, until)
         select run_id, workflow, status, started_at, ended_at, head_hash, clock(), clock() + keep
@@ -168,6 +188,13 @@ begin
     delete from facts where run_id = run;
     perform set_config('squidie.retiring', '', true);
     delete from dead_letters where run_id = run;
+    for had in  -- one by one: each is found by its key, however many there are of others
+        select r.started_at, e.key as name, v.value from runs r, jsonb_each(r.attributes) e, jsonb_array_elements(
+            case jsonb_typeof(e.value) when 'array' then e.value else jsonb_build_array(e.value) end) v
+        where r.run_id = run and r.attributes is not null
+    loop
+        delete from attributes where (name, value, started_at, run_id) = (had.name, had.value, had.started_at, run);
+    end loop;
     delete from runs where run_id = run;
     return true;
 end $$;
@@ -275,7 +302,7 @@ create index workers_seen on workers (seen_at) where left_at is null;
 DOWN = """
 drop function retire(uuid, interval);
 drop table workers, operations, queues, limits;
-drop table schedules, retired, receipts, dead_letters, attempts, facts, runs, definitions;
+drop table schedules, retired, receipts, dead_letters, attempts, facts, attributes, runs, definitions;
 drop function tell_schedules();
 drop function refuse_change();
 drop function clock();

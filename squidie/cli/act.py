@@ -38,7 +38,11 @@ _START = (
     click.option("--queue", help="The queue of steps that name none."),
     click.option("--priority", default=100, show_default=True, help="0 is the most urgent, 999 the least."),
     click.option(
-        "--attr", "attributes", multiple=True, metavar="NAME=TEXT", help="An attribute to find it by; may be repeated."
+        "--attr",
+        "attributes",
+        multiple=True,
+        metavar="NAME=TEXT|NAME:=JSON",
+        help="What to find it by; may be repeated.",
     ),
 )
 
@@ -158,7 +162,7 @@ def _options(reading: Reading, given: dict[str, Any]) -> dict[str, Any]:
         "at": moment(reading.setup, given["at"], past=False) if given["at"] else None,
         "queue": given["queue"],
         "priority": given["priority"],
-        "attributes": pairs(given["attributes"], "--attr") or None,
+        "attributes": pairs(given["attributes"], "--attr", reading.attribute_types) or None,
     }
 
 

@@ -43,6 +43,8 @@ COMMANDS = {
     "export": ("squidie.cli.exporting:export", "Write one run as a document, masked."),
     "gc": ("squidie.cli.gc:gc", "Remove ended runs that are past their age."),
     "verify": ("squidie.cli.verify:verify", "Check facts, and what is derived from them; rebuild it."),
+    "archive": ("squidie.cli.notes:archive", "Put ended runs away, so that lists do not show them."),
+    "unarchive": ("squidie.cli.notes:unarchive", "Let lists show them again."),
     "migrate": ("squidie.cli.admin:migrate", "Create or upgrade the journal's schema."),
     "doctor": ("squidie.cli.doctor:doctor", "Check everything that can be wrong around Squidie."),
     "check": ("squidie.cli.deploying:check", "Say which open runs this code could not go on with."),

@@ -9,7 +9,7 @@ import click
 from rich.markup import escape
 
 from squidie.cli.completing import complete_runs
-from squidie.cli.reading import SCOPE, Reading, query_of, read_command
+from squidie.cli.reading import SCOPE, Reading, moment, query_of, read_command
 from squidie.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def explain(
         if step is not None:
             raise InvalidArgument("--step", "is of one run; --stuck is about many")
         options: dict[str, Any] = {"workflow": None, "status": (), "is_open": None, "since": None}
-        where = query_of(terms, options)
+        where = query_of(terms, options, reading.attribute_types)
+        where |= {name: moment(reading.setup, where[name], past=True) for name in ("since", "until") if name in where}
         found = squidie.explain_many(older_than=older_than, everything=everything, **where)
         if reading.as_json:
             reading.document("squidie.explanations/1", reading.told(found))

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from squidie.views.seen import Seen
 
 audit = logging.getLogger("squidie.audit")
-_TERMS = ("workflow", "status", "since", "state")
+_TERMS = ("workflow", "partition", "status", "state", "since", "until", "attr.NAME", "is")
+_ATTRIBUTE = "attr."
 
 
 class Reading:
@@ -31,6 +32,12 @@ class Reading:
         self.setup = setup
         self.as_json = as_json
         self.scope = scope
+
+    @cached_property
+    def attribute_types(self) -> dict[str, str]:
+        """How text for the application's attributes is read; without its code all of it is text."""
+        types = self.setup.on_journal().attributes.types
+        return {name: "any" if kind.name == "datetime" else kind.name for name, kind in types.items()}
 
     @cached_property
     def screen(self) -> Screen:
@@ -103,33 +110,53 @@ SCOPE = click.option(
 """For commands that show runs; above `read_command`."""
 
 
-def query_of(terms: Iterable[str], options: dict[str, Any]) -> dict[str, Any]:
-    """What `ls` asks for: terms such as `status:failed` and options alike; what is not asked is left out."""
+def query_of(
+    terms: Iterable[str], options: dict[str, Any], attribute_types: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """What `ls` asks for: terms such as `status:failed` and options alike; what is not asked is left out.
+
+    `attr.NAME:TEXT` is read as text for an attribute of that name, `attr.NAME:=JSON` as JSON.
+    """
     asked = {
         "workflow": options["workflow"],
         "status": list(options["status"]),
         "open": options["is_open"],
         "since": options["since"],
     }
+    attributes: list[str] = []
     for term in terms:
         name, colon, value = term.partition(":")
         if not colon:
             name, value = "workflow", term
-        if name not in _TERMS:
+        if name.startswith(_ATTRIBUTE):
+            name = name.removeprefix(_ATTRIBUTE)
+            attributes.append(f"{name}:{value}" if value.startswith("=") else f"{name}={value}")
+        elif name not in _TERMS:
             raise InvalidArgument("query", f"there is no filter {name!r}", hint=f"known: {', '.join(_TERMS)}")
-        if name == "status":
+        elif name == "status":
             asked["status"].append(value)
-        elif name == "state":
-            asked["open"] = _is_open(value)
+        elif name in _SAID:
+            asked |= _said(name, value)
         else:
             asked[name] = value
+    if attributes:
+        asked["attributes"] = pairs(attributes, "attr", attribute_types)
     return {name: value for name, value in asked.items() if value not in (None, [])}
 
 
-def _is_open(value: str) -> bool:
-    if value not in {"open", "ended"}:
-        raise InvalidArgument("state", "is open or ended", hint="for single statuses: status:failed")
-    return value == "open"
+_SAID = {
+    "state": {"open": {"open": True}, "ended": {"open": False}},
+    "is": {"archived": {"archived": True}},
+}
+"""Terms that stand for something else."""
+
+
+def _said(name: str, value: str) -> dict[str, Any]:
+    known = _SAID[name]
+    if value not in known:
+        hint = "for single statuses: status:failed" if name == "state" else None
+        raise InvalidArgument(name, f"is {' or '.join(known)}", hint=hint)
+    return known[value]
 
 
 def moment(setup: Setup, text: str, *, past: bool) -> datetime:

@@ -23,6 +23,9 @@ STATUSES = click.Choice(["running", "paused", "compensating", "completed", "fail
 @click.option("--status", multiple=True, type=STATUSES, help="Runs with this status; may be repeated.")
 @click.option("--open/--ended", "is_open", default=None, help="Runs that have not ended, or those that have.")
 @click.option("--since", metavar="AGE|TIME", help='Open since, or ended after: "2h", or 2026-05-01T12:00Z.')
+@click.option("--until", metavar="AGE|TIME", help="Started before, or if they have ended, ended before.")
+@click.option("--updated", is_flag=True, help="First what was written last, not what was started last.")
+@click.option("--archived/--all", "archived", default=None, help="What is archived; or what is archived, too.")
 @click.option("--limit", default=50, show_default=True, help="At most so many; 0 is all.")
 @click.option("--after", metavar="CURSOR", help="The page after this one.")
 @SCOPE
@@ -30,14 +33,13 @@ STATUSES = click.Choice(["running", "paused", "compensating", "completed", "fail
 def ls(reading: Reading, query: tuple[str, ...], *, limit: int, after: str | None, **options: Any) -> None:
     """List runs, newest first.
 
-    QUERY is any of workflow:NAME, status:failed, since:2h, state:open; a bare word is a workflow's name.
+    QUERY is any of workflow:NAME, partition:NAME, status:failed, state:open, since:2h, until:1h, attr.NAME:TEXT,
+    attr.NAME:=JSON, is:archived; a bare word is a workflow's name.
     """
     from squidie.cli.tables import print_runs
     from squidie.views.listing import counts
 
-    where = query_of(query, options)
-    if "since" in where:
-        where["since"] = moment(reading.setup, where["since"], past=True)
+    where = _where(reading, query, options)
     page = _page(reading.setup, where, limit, after)
     if reading.as_json:
         reading.document("squidie.runs/1", reading.told(page))
@@ -45,15 +47,27 @@ def ls(reading: Reading, query: tuple[str, ...], *, limit: int, after: str | Non
         print_runs(reading.screen, reading.see(page), counts(reading.setup.journal()), narrowed=bool(where))
 
 
+def _where(reading: Reading, query: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """What is asked for, as `list_runs` takes it."""
+    where = query_of(query, options, reading.attribute_types)
+    where = {"until": options["until"], **where} if options["until"] else where
+    for name in ("since", "until"):
+        if name in where:
+            where[name] = moment(reading.setup, where[name], past=True)
+    if options["archived"] is not None:
+        where["archived"] = options["archived"] or None
+    return where | ({"order": "updated"} if options["updated"] else {})
+
+
 def _page(setup: Setup, where: dict[str, Any], limit: int, after: str | None) -> RunPage:
     """One page, or for a limit of zero all of them."""
-    from squidie.views.listing import MOST, RunPage, list_runs
+    from squidie.views.listing import MOST, RunPage
     from squidie.views.paging import pages
 
-    journal = setup.journal()
+    squidie = setup.on_journal()
     if limit:
-        return list_runs(journal, **where, limit=limit, after=after)
-    found = list(pages(lambda cursor: list_runs(journal, **where, limit=MOST, after=cursor), after))
+        return squidie.list_runs(**where, limit=limit, after=after)
+    found = list(pages(lambda cursor: squidie.list_runs(**where, limit=MOST, after=cursor), after))
     return RunPage(tuple(row for page in found for row in page.runs), None, found[-1].at)
 
 

@@ -51,8 +51,15 @@ def _run(screen: Screen, row: RunRow, now: datetime | None) -> tuple[str, ...]:
 
 def _footer(counts: Mapping[RunStatus, int]) -> str:
     open_ = sum(n for status, n in counts.items() if not is_terminal(status))
-    ended = [f"{n:,} {status}" for status, n in counts.items() if n and is_terminal(status)]
-    return f"[dim]{open_:,} open · {', '.join(ended) or 'none ended'} in 24 h[/]"
+    ended = [f"{_counted(n)} {status}" for status, n in counts.items() if n and is_terminal(status)]
+    return f"[dim]{_counted(open_)} open · {', '.join(ended) or 'none ended'} in 24 h[/]"
+
+
+def _counted(n: int) -> str:
+    """Nobody counts on for ever."""
+    from squidie.views.listing import COUNTED
+
+    return f"{n:,}" if n <= COUNTED else f"{COUNTED:,}+"
 
 
 def print_head(screen: Screen, run: RunSnapshot) -> None:
@@ -67,6 +74,7 @@ def print_head(screen: Screen, run: RunSnapshot) -> None:
     about += [f"replay of {run.replay_of}"] if run.replay_of else []
     about += [f"forked from {run.forked_from.run} at {run.forked_from.step}"] if run.forked_from else []
     about += [f"{name}={value}" for name, value in run.attributes.items()]
+    about += ["archived"] if run.archived else []
     screen.print(*(f"[dim]{escape(' · '.join(line))}[/]" for line in (first, about)))
     if run.deadline is not None:
         status = run.deadline.status.replace("_", " ")

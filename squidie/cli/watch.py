@@ -167,12 +167,12 @@ def _looks(reading: Reading, where: dict[str, Any], within: float | None) -> Ite
 
     Raises `WaitTimeout` naming a run that is still open.
     """
-    from squidie.views.listing import MOST, list_runs
+    from squidie.views.listing import MOST
     from squidie.views.paging import pages
 
-    journal, began, before = reading.setup.journal(), time.monotonic(), set[UUID]()
+    squidie, began, before = reading.setup.on_journal(), time.monotonic(), set[UUID]()
     while True:
-        found = pages(lambda cursor: list_runs(journal, **where, limit=MOST, after=cursor))
+        found = pages(lambda cursor: squidie.list_runs(**where, limit=MOST, after=cursor))
         rows = {row.id: row for page in found for row in page.runs}
         yield from (_ended(reading, run_id) for run_id in sorted(before - rows.keys()))
         for row in map(reading.see, rows.values()):
@@ -218,7 +218,7 @@ def _workflows(reading: Reading) -> set[str]:
 
 def _where(reading: Reading, terms: tuple[str, ...]) -> dict[str, Any]:
     options: dict[str, Any] = {"workflow": None, "status": (), "is_open": True, "since": None}
-    where = query_of(terms, options)
+    where = query_of(terms, options, reading.attribute_types)
     if "since" in where:
         where["since"] = moment(reading.setup, where["since"], past=True)
     return where

@@ -231,9 +231,25 @@ class Discard(_Asked, frozen=True):
     reason: str
 
 
+class SetAttributes(_Asked, frozen=True):
+    """Change what the run is found by; None takes a value away."""
+
+    changes: Mapping[str, Any]
+
+
+class Archive(_Asked, frozen=True):
+    """Put an ended run away."""
+
+    reason: str
+
+
+class Unarchive(_Asked, frozen=True):
+    """Show an archived run again."""
+
+
 Settling = Complete | Fail | Defer | Release
 OnAttempt = Complete | Fail | Defer | Release | Expire
-Asked = Cancel | Review | Delegate | Deliver | Hasten | Requeue | Discard
+Asked = Cancel | Review | Delegate | Deliver | Hasten | Requeue | Discard | SetAttributes | Archive | Unarchive
 OnRun = (
     Complete
     | Fail
@@ -248,6 +264,9 @@ OnRun = (
     | Hasten
     | Requeue
     | Discard
+    | SetAttributes
+    | Archive
+    | Unarchive
 )
 Command = Start | OnRun
 

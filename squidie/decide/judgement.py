@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import msgspec
 
-from squidie.decide import deadlines, events, people, steering
+from squidie.decide import deadlines, events, notes, people, steering
 from squidie.decide.advance import complete, proceed
 from squidie.decide.cancel import cancel
 from squidie.decide.commands import (
+    Archive,
     Cancel,
     Complete,
     Defer,
@@ -28,6 +29,8 @@ from squidie.decide.commands import (
     Release,
     Requeue,
     Review,
+    SetAttributes,
+    Unarchive,
 )
 from squidie.decide.course import Course
 from squidie.decide.retry import defer, expire, fail, release
@@ -119,6 +122,8 @@ def _asked(course: Course, command: Asked) -> None:
             steering.requeue(course, command)
         case Discard():
             steering.discard(course, command)
+        case SetAttributes() | Archive() | Unarchive():
+            notes.note(course, command)
         case _:
             assert_never(command)
 

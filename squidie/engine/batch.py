@@ -22,6 +22,7 @@ from squidie.history.codec import encode
 from squidie.history.facts import TERMINAL, AttemptDeadLettered, AttemptFailed, Disposition, Fact
 from squidie.history.fold import fold
 from squidie.history.likeness import alike
+from squidie.history.notes import NOTES
 from squidie.journal.heads import encode as encode_state
 from squidie.journal.writing import Changes
 
@@ -108,6 +109,7 @@ class Batch:
         self._brought: dict[UUID, dict[str, msgspec.Raw]] = {}
         self.slots: set[str] = set()
         self.hidden: set[str] = set()
+        self._noted: dict[UUID, Run] = {}
 
     def judge(self, command: OnRun, spec: Spec, large: Mapping[str, msgspec.Raw]) -> Verdict:
         """Decide one command. A refusal, or a fault of its own, changes nothing and is its verdict.
@@ -128,6 +130,8 @@ class Batch:
         if facts:
             verdict.hashes = self._record(head, at, facts, bodies)
             self._letters(command.run_id, run, at, facts)
+            if isinstance(facts[0], NOTES):
+                self._noted.setdefault(command.run_id, head.run)
             self._follow(command.run_id, spec, facts, verdict)
             head.run = run
         return verdict
@@ -158,6 +162,11 @@ class Batch:
         for verdict in verdicts:  # what one command opened, a later one of the same run may have taken away again
             verdict.opened = [row for row in verdict.opened if row.key in rows_now]
         return self.changes
+
+    @property
+    def noted(self) -> list[tuple[UUID, Run, Run]]:
+        """The runs that notes were made on: as they were, and as they are."""
+        return [(run_id, before, self._heads[run_id].run) for run_id, before in self._noted.items()]
 
     def _record(self, head: Head, at: datetime, facts: tuple[Fact, ...], bodies: list[bytes]) -> list[bytes]:
         hashes = []

@@ -16,6 +16,7 @@ from squidie.engine.tally import Tally
 from squidie.engine.telling import Telling
 from squidie.engine.timers import Timers
 from squidie.engine.watermark import Watermarks
+from squidie.history.attributes import NOTHING_DECLARED
 from squidie.history.masking import Masking
 from squidie.journal import definitions, limits
 from squidie.workflow.fingerprint import fingerprint
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from squidie.delivery import Delivery
+    from squidie.history.attributes import Schema
     from squidie.journal.store import Journal
     from squidie.settings import Settings
     from squidie.telemetry import Handlers
@@ -45,6 +47,7 @@ class Parts:
         default_queue: str,
         *,
         handlers: Handlers,
+        attributes: Schema = NOTHING_DECLARED,
     ) -> None:
         self.journal = journal
         self.settings = settings
@@ -53,6 +56,7 @@ class Parts:
         self.delivery = delivery
         self.default_queue = default_queue
         self.handlers = handlers
+        self.attributes = attributes
         self.schedules_synced = False
         self.masking = Masking(settings.secrets, values=settings.secret_values, paths=settings.masked_paths)
         logs.install(self.masking)

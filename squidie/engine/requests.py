@@ -24,7 +24,7 @@ from squidie.workflow.issues import QUEUE, QUEUE_RULE
 from squidie.workflow.payload import admit, is_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from squidie.engine.parts import Parts
     from squidie.history.masking import Masking
@@ -85,7 +85,7 @@ def start_of(parts: Parts, workflow: Any, payload: Any, request: Request, *, now
         partition=partition_of(request.partition),
         at=_at(request, now),
         key=key_of(request.key),
-        attributes=_attributes(request.attributes),
+        attributes=None if request.attributes is None else parts.attributes.admit(request.attributes),
         trace=traceparent_of(request.traceparent),
     )
 
@@ -242,14 +242,3 @@ def _at(request: Request, now: Callable[[], datetime]) -> datetime | None:
     if not isinstance(request.at, datetime) or request.at.tzinfo is None:
         raise InvalidArgument("at", "is a datetime with a time zone")
     return request.at.astimezone(UTC)
-
-
-def _attributes(attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if attributes is None:
-        return None
-    if not isinstance(attributes, dict) or not all(
-        isinstance(value, str | bool | int | float) for value in attributes.values()
-    ):
-        raise InvalidArgument("attributes", "is an object whose values are text, booleans or numbers")
-    canonical(attributes, root="attributes")
-    return attributes

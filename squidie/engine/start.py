@@ -22,7 +22,7 @@ from squidie.errors import JournalRegressed, KeyReused, RunRetired
 from squidie.history.chain import link
 from squidie.history.codec import encode
 from squidie.history.fold import fold
-from squidie.journal import attempts, facts, heads, receipts
+from squidie.journal import attempts, facts, heads, notes, receipts
 from squidie.journal.heads import encode as encode_state
 from squidie.journal.writing import Starts
 
@@ -71,6 +71,7 @@ def begin(
         distinct = {command.run_id: command for command in reversed(commands)}
         verdicts = {run_id: _add(parts, rows, distinct[run_id], now) for run_id in sorted(distinct)}
         created = rows.write(journal, connection)
+        notes.add(journal, connection, {run_id: distinct[run_id].attributes or {} for run_id in created})
         for run_id, verdict in verdicts.items():
             if run_id not in created:
                 _compare(parts, connection, verdict)

@@ -10,10 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from squidie.decide.commands import Cancel, Delegate, Deliver, Discard, Hasten, Requeue, Review
+from squidie.decide.commands import (
+    Archive,
+    Cancel,
+    Delegate,
+    Deliver,
+    Discard,
+    Hasten,
+    Requeue,
+    Review,
+    SetAttributes,
+    Unarchive,
+)
 from squidie.decide.people import GIVES
 from squidie.engine.requests import SOMEBODY, Who, is_somebody, receipt
-from squidie.errors import InvalidArgument, InvalidReview
+from squidie.errors import InvalidArgument, InvalidAttributes, InvalidReview
 from squidie.history.bodies import Decision
 from squidie.history.canonical import canonical
 from squidie.workflow.durations import seconds
@@ -100,6 +111,25 @@ def discard_of(parts: Parts, run_id: UUID, who: Who, *, step: Any, reason: Any) 
     """Give a parked step up."""
     place, why = text_of(step, "step"), reason_of(reason)
     return Discard(run_id, by_of(parts, "discard", known(who), place, why), place, masked(parts, why))
+
+
+def attributes_of(parts: Parts, run_id: UUID, who: Who, *, changes: Any) -> SetAttributes:
+    """Change what the run is found by."""
+    admitted = parts.attributes.admit(changes, nulls=True)
+    if not admitted:
+        raise InvalidAttributes(None, "malformed", "say which, and to what value")
+    return SetAttributes(run_id, by_of(parts, "update_attributes", who, admitted), admitted)
+
+
+def archive_of(parts: Parts, run_id: UUID, who: Who, *, reason: Any) -> Archive:
+    """Put an ended run away."""
+    why = reason_of(reason)
+    return Archive(run_id, by_of(parts, "archive_run", who, why), masked(parts, why))
+
+
+def unarchive_of(parts: Parts, run_id: UUID, who: Who) -> Unarchive:
+    """Show it again."""
+    return Unarchive(run_id, by_of(parts, "unarchive_run", who))
 
 
 def by_of(parts: Parts, verb: str, who: Who, *asked: Any) -> Receipt:

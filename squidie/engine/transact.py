@@ -38,7 +38,7 @@ from squidie.errors import (
     UnknownAttempt,
 )
 from squidie.history.facts import AttemptExpired
-from squidie.journal import attempts, dead, facts, heads, limits, rebuild
+from squidie.journal import attempts, dead, facts, heads, limits, notes, rebuild
 from squidie.journal.heads import Head
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _together(
         if not changes.write(parts.journal, connection):
             raise FenceBroken
         _tell_of_queues(parts, connection, batch, verdicts)
-        dead.add(parts.journal, connection, batch.letters)
+        _write_beside(parts, connection, batch)
         keyed.keep(verdicts)
         _tell_missing_from_busy(parts, connection, verdicts)
         parts.telling.facts(connection, verdicts, session)
@@ -144,6 +144,12 @@ def _together(
             parts.journal.committed("settle.committed")
     _count(parts, batch, verdicts)
     return verdicts, now
+
+
+def _write_beside(parts: Parts, connection: Connection, batch: Batch) -> None:
+    """What facts bring about in tables of its own: letters, and what notes say."""
+    dead.add(parts.journal, connection, batch.letters)
+    notes.write(parts.journal, connection, batch.noted)
 
 
 def _count(parts: Parts, batch: Batch, verdicts: list[Verdict]) -> None:

@@ -37,6 +37,7 @@ from squidie.history.bodies import (
     Vote,
 )
 from squidie.history.canonical import NULL
+from squidie.history.notes import AttributesChanged, RunArchived, RunUnarchived
 from squidie.history.waits import (
     CompensationStarted,
     CompensationStuck,
@@ -66,6 +67,7 @@ __all__ = [
     "AttemptFailed",
     "AttemptHastened",
     "AttemptReleased",
+    "AttributesChanged",
     "Carried",
     "Cause",
     "Claim",
@@ -94,10 +96,12 @@ __all__ = [
     "Recorded",
     "ReleaseReason",
     "ReviewDelegated",
+    "RunArchived",
     "RunCancelled",
     "RunCompleted",
     "RunFailed",
     "RunStarted",
+    "RunUnarchived",
     "StepDiscarded",
     "StepRequeued",
     "Undoing",
@@ -126,7 +130,7 @@ class RunStarted(Recorded, frozen=True, kw_only=True):
     partition: str | None = None
     window: str | None = None
     schedule: Any = None
-    attributes: Any = None
+    attributes: dict[str, Any] | None = None
     replay_of: str | None = None
     forked_from: Origin | None = None
     carried: tuple[Carried, ...] = ()
@@ -287,6 +291,9 @@ Fact = (
     | DrainStarted
     | CompensationStarted
     | CompensationStuck
+    | AttributesChanged
+    | RunArchived
+    | RunUnarchived
 )
 KINDS: dict[str, type[Fact]] = {fact.kind: fact for fact in Fact.__args__}
 TERMINAL = (RunCompleted, RunFailed, RunCancelled)

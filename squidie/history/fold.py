@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from squidie.history import fold_attempts, fold_waits
+from squidie.history.attributes import merged
 from squidie.history.bodies import Opening, OpenKind
 from squidie.history.facts import TERMINAL, Fact, RunCancelled, RunCompleted, RunFailed, RunStarted
 from squidie.history.fold_attempts import anomaly, mark_unsure, move
 from squidie.history.lifecycle import RUN, RunEvent, RunStatus
+from squidie.history.notes import NOTES, AttributesChanged, RunArchived, RunUnarchived
 from squidie.history.run import INLINE_SUM, NodeRun, NodeStatus, Run
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def _copy(run: Run) -> Run:
 def _evolve(run: Run, fact: Fact) -> None:
     """One more fact, in place on a copy of our own."""
     if run.revision > 1 and not run.is_open:
-        anomaly(run, f"{fact.kind} after the end")
+        _after_the_end(run, fact)
         return
     if run.revision == 1 and not isinstance(fact, RunStarted):
         anomaly(run, f"{fact.kind} before the start")
@@ -58,6 +60,14 @@ def _evolve(run: Run, fact: Fact) -> None:
         _open(run, opening)
     if run.is_open and not isinstance(fact, TERMINAL):
         _stand(run)
+
+
+def _after_the_end(run: Run, fact: Fact) -> None:
+    """Only notes may follow, and they open nothing."""
+    if isinstance(fact, NOTES) and not (fact.opens or fact.closes or fact.ends):
+        EVOLVE[type(fact)](run, fact)
+    else:
+        anomaly(run, f"{fact.kind} after the end")
 
 
 def _stand(run: Run) -> None:
@@ -78,6 +88,7 @@ def _start(run: Run, fact: RunStarted) -> None:
         anomaly(run, "a second start")
     run.workflow, run.definition, run.trigger = fact.workflow, fact.definition, fact.trigger
     run.queue, run.priority, run.partition = fact.queue, fact.priority, fact.partition
+    run.attributes = fact.attributes
     run.starter = fact.by.actor if fact.by is not None else None
     run.trace, run.started_at = fact.trace, run.at
     if len(fact.payload) <= INLINE_SUM:
@@ -106,6 +117,16 @@ def _end(run: Run, fact: RunCompleted | RunFailed | RunCancelled) -> None:
     for name, node in run.nodes.items():
         if node.is_open:
             run.nodes[name] = fold_waits.touched(run, node, fact)
+
+
+def _change(run: Run, fact: AttributesChanged) -> None:
+    run.attributes = merged(run.attributes or {}, fact.changes) or None
+
+
+def _archive(run: Run, fact: RunArchived | RunUnarchived) -> None:
+    if run.is_open:
+        anomaly(run, f"{fact.kind} before the end")
+    run.archived = isinstance(fact, RunArchived)
 
 
 def _open(run: Run, opening: Opening) -> None:
@@ -143,5 +164,8 @@ EVOLVE: dict[type, Callable[[Run, Any], None]] = {
     RunCompleted: _end,
     RunFailed: _end,
     RunCancelled: _end,
+    AttributesChanged: _change,
+    RunArchived: _archive,
+    RunUnarchived: _archive,
 }
 """What each kind of fact does to a run; a test holds the table against the union of facts."""

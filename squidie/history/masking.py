@@ -17,7 +17,6 @@ ANY = "*"
 _SHORT = 4
 
 _URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^@\s/]+@")
-_MASKED = rf"""(["']){re.escape(MASK)}\2"""  # what was masked already keeps its quotes
 _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BETWEEN = re.compile(r"[\W_]+")
 
@@ -43,7 +42,7 @@ class Masking:
         self._short = frozenset(form for word in whole - set(self._long) for form in (word, f"{word}s"))
         names = "|".join(map(_pattern, parts)) or "(?!)"
         self._pairs = re.compile(
-            rf"""((?:{names})[\w-]*["']?\s*[=:]\s*)(?!{_MASKED})("[^"]*"|'[^']*'|(?:Bearer\s+)?[^\s,;&)}}\]]+)""",
+            rf"""((?:{names})[\w-]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|(?:Bearer\s+)?[^\s,;&)}}\]]+)""",
             re.IGNORECASE,
         )
         longest = sorted(values, key=len, reverse=True)

@@ -172,6 +172,8 @@ class Run(msgspec.Struct, array_like=True, kw_only=True):
     priority: int = 100
     partition: str | None = None
     starter: Any = None
+    archived: bool = False
+    attributes: dict[str, Any] | None = None
     schedule: msgspec.Raw = NULL
     payload: msgspec.Raw = NULL
     trace: str | None = None

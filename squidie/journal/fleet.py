@@ -56,25 +56,27 @@ COUNTS = """
 select queue, partition, sum(due)::bigint as due, sum(scheduled)::bigint as scheduled, sum(claimed)::bigint as claimed,
     sum(expired)::bigint as expired, sum(parked)::bigint as parked, sum(dead)::bigint as dead, min(oldest) as oldest
 from (
-    select a.queue, r.partition, count(*) filter (where claim_id is null and due_at <= {s}.clock()) as due,
+    select a.queue, nullif(a.partition, '') as partition,
+        count(*) filter (where claim_id is null and due_at <= {s}.clock()) as due,
         count(*) filter (where claim_id is null and due_at > {s}.clock()) as scheduled,
         count(*) filter (where claim_id is not null and lease_until > {s}.clock()) as claimed,
         count(*) filter (where claim_id is not null and lease_until <= {s}.clock()) as expired, 0 as parked, 0 as dead,
         min(due_at) filter (where claim_id is null and due_at <= {s}.clock()) as oldest
-    from {s}.attempts a join {s}.runs r on r.run_id = a.run_id
-    where a.kind <> 'timer' and (cast(:within as text) is null or r.partition = :within) group by 1, 2
+    from {s}.attempts a
+    where a.kind <> 'timer' and (cast(:within as text) is null or a.partition = :within) group by 1, 2
     union all
     select l.queue, l.partition, 0, 0, 0, 0,
-        count(*) filter (where l.disposition = 'parked' and r.ended_at is null), count(*), null
-    from {s}.dead_letters l join {s}.runs r on r.run_id = l.run_id
+        count(*) filter (where l.disposition = 'parked'
+            and (select r.ended_at is null from {s}.runs r where r.run_id = l.run_id)), count(*), null
+    from {s}.dead_letters l
     where l.closed_at is null and (cast(:within as text) is null or l.partition = :within) group by 1, 2
 ) counted group by queue, partition order by queue, partition nulls first
 """
 """What is open on each queue for each partition, counted now; timers are settled by whoever finds them."""
 
 WANTED = """
-select distinct a.queue, a.action from {s}.attempts a join {s}.runs r on r.run_id = a.run_id
-where a.kind <> 'timer' and a.claim_id is null and (cast(:within as text) is null or r.partition = :within)
+select distinct a.queue, a.action from {s}.attempts a
+where a.kind <> 'timer' and a.claim_id is null and (cast(:within as text) is null or a.partition = :within)
 order by 1, 2
 """
 """Which callables the open work of each queue needs."""

@@ -1,4 +1,4 @@
-"""Reads for people: pages of runs, and one run's rows.
+"""Reads for people: a run's rows, and what the rows of a list need beside their heads.
 
 Nothing here locks, and nothing decides.
 """
@@ -13,7 +13,7 @@ from sqlalchemy import text
 from squidie.journal.arrays import Texts, Uuids
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from uuid import UUID
 
     from sqlalchemy import Connection
@@ -29,31 +29,14 @@ ALIVE_FOR = 60.0
 LATE = 10.0
 """Seconds for which something may be due before it was passed over: two sweeps of the default length."""
 
-_HEAD = (
+HEAD = (
     "r.run_id, r.rev, r.status, r.workflow, r.definition, r.trigger, r.queue, r.priority, r.key, r.attributes, "
-    "r.started_at, r.updated_at, r.ended_at"
+    "r.started_at, r.updated_at, r.ended_at, r.archived"
 )
-
-PAGE = (
-    f"select {_HEAD}, r.fold, r.state::text as state, d.version "
-    "from {s}.runs r left join {s}.definitions d on d.fingerprint = r.definition"
-)
-"""Heads with what is kept of their runs, to be narrowed by `FILTERS`."""
-
-FILTERS = {
-    "workflow": "r.workflow = :workflow",
-    "partition": "r.partition = :partition",
-    "statuses": "r.status = any(:statuses)",
-    "since": "coalesce(r.ended_at, r.started_at) >= :since",
-    "started_at": "(r.started_at, r.run_id) < (:started_at, :run_id)",
-}
-"""What may narrow a page; the last is where the page before it stopped."""
-
-NEWEST_FIRST = "order by r.started_at desc, r.run_id desc limit :limit"
-"""The order that pages are walked in, by the index `runs_started`."""
+"""What is listed of a run."""
 
 ONE = f"""
-select {_HEAD}, d.version, d.spec::text as spec, {{s}}.clock() as now
+select {HEAD}, d.version, d.spec::text as spec, {{s}}.clock() as now
 from {{s}}.runs r left join {{s}}.definitions d on d.fingerprint = r.definition where r.run_id = :run_id
 """
 """One head with its graph, and the clock."""
@@ -120,19 +103,20 @@ select step, percentile_cont(0.95) within group (order by seconds)::float8 as se
         extract(epoch from f.at - (f.body->'claim'->>'claimed_at')::timestamptz) as seconds
     from (
         select run_id from (
-            select run_id, definition, ended_at from {s}.runs order by started_at desc, run_id desc limit 2000
-        ) newest where definition = :definition and ended_at is not null limit 100
+            select run_id, definition from {s}.runs
+            where workflow = :workflow and ended_at is not null and not archived and status = 'completed'
+            order by started_at desc, run_id desc limit 2000
+        ) newest where definition = :definition limit 100
     ) r join {s}.facts f on f.run_id = r.run_id
     where f.kind = 'attempt_completed' and f.body->>'step' = any(:steps)
 ) known group by step having count(*) >= 20
 """
-"""How long steps take, in nineteen cases of twenty, of the last hundred runs of a graph; where twenty are known."""
+"""How long steps take, in nineteen cases of twenty, of a graph's last hundred completed runs, if twenty are known."""
 
 ENDINGS = """
 select f.run_id, f.kind, f.body->>'step' as step,
     coalesce(f.body->'error'->>'message', f.body->>'reason') as message, f.body->>'compensation' as compensation
-from {s}.facts f join {s}.runs r on r.run_id = f.run_id and r.rev = f.seq
-where f.run_id = any(:runs) and f.kind in ('run_failed', 'run_cancelled')
+from {s}.facts f where f.run_id = any(:runs) and f.kind in ('run_failed', 'run_cancelled')
 """
 """In a few words why some runs ended otherwise than completed."""
 
@@ -152,21 +136,16 @@ where fingerprint = any(:definitions)
 """How many steps some graphs have."""
 
 BY_TAIL = """
-select run_id, workflow, status, started_at from {s}.runs
-where reverse(right(run_id::text, 12)) ~>=~ :low and reverse(right(run_id::text, 12)) ~<~ :high
-    and replace(run_id::text, '-', '') ~ :ends
+select run_id, workflow, status, started_at from {s}.runs where run_id = any(array(
+    select run_id from {s}.facts where seq = 1
+        and reverse(right(run_id::text, 12)) ~>=~ :low and reverse(right(run_id::text, 12)) ~<~ :high
+        and replace(run_id::text, '-', '') ~ :ends))
 order by started_at desc, run_id limit :limit
 """
-"""Runs whose id ends so, by the index `runs_short_id`; a range, so that a prepared statement uses it too."""
+"""Runs whose id ends so, by the index `facts_short_id`; a range, so that a prepared statement uses it too."""
 
 DEFINITION = "select definition from {s}.runs where run_id = :run_id"
 """Which graph a run keeps."""
-
-COUNTS = """
-select status, count(*) as n from {s}.runs
-where ended_at is null or ended_at >= {s}.clock() - interval '24 hours' group by status
-"""
-"""How many runs are open, and how many ended within a day."""
 
 
 @contextmanager
@@ -179,14 +158,6 @@ def snapshot(journal: Journal) -> Iterator[Connection]:
         finally:
             if not connection.invalidated:  # where it was lost there is nothing to end
                 connection.execute(_END)
-
-
-def page(journal: Journal, connection: Connection, where: Mapping[str, Any], *, limit: int) -> Sequence[Any]:
-    """Heads, newest first. `where` holds the parameters of `FILTERS`; those that are absent do not narrow."""
-    narrowed = " and ".join(clause for name, clause in FILTERS.items() if name in where)
-    statement = f"{PAGE} where {narrowed or 'true'} {NEWEST_FIRST}"
-    given = {name: Texts(value) if name == "statuses" else value for name, value in where.items()}
-    return connection.execute(journal.sql(statement), {**given, "limit": limit}).all()
 
 
 def one(journal: Journal, connection: Connection, run_id: UUID) -> Any | None:
@@ -225,9 +196,12 @@ def open_work(
     return connection.execute(journal.sql(OPEN), {"runs": Uuids(runs), "alive_for": alive_for, "late": LATE}).all()
 
 
-def usual(journal: Journal, connection: Connection, definition: str, steps: Collection[str]) -> dict[str, float]:
+def usual(
+    journal: Journal, connection: Connection, workflow: str, definition: str, steps: Collection[str]
+) -> dict[str, float]:
     """Seconds that these steps of a graph take from claim to outcome, at most in nineteen cases of twenty."""
-    found = connection.execute(journal.sql(USUAL), {"definition": definition, "steps": Texts(steps)})
+    given = {"workflow": workflow, "definition": definition, "steps": Texts(steps)}
+    found = connection.execute(journal.sql(USUAL), given)
     return {row.step: row.seconds for row in found}
 
 
@@ -256,8 +230,3 @@ def by_tail(journal: Journal, connection: Connection, tail: str, *, limit: int =
     low = tail[-12:][::-1]
     given = {"low": low, "high": low + "g", "ends": f"{tail}$", "limit": limit}
     return connection.execute(journal.sql(BY_TAIL), given).all()
-
-
-def counts(journal: Journal, connection: Connection) -> dict[str, int]:
-    """Runs by status."""
-    return {row.status: row.n for row in connection.execute(journal.sql(COUNTS))}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from squidie.journal.arrays import Texts, Times, Uuids
+from squidie.journal.pages import OVER, ended_since
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -23,12 +24,20 @@ if TYPE_CHECKING:
 FIRST = (None, UUID(int=0))
 """Where a walk begins."""
 
-PAGE = """
+_OVER = "\n        union all ".join(
+    f"""(select run_id, workflow, status, partition, started_at, ended_at from {{s}}.runs
+            where ended_at is not null and archived = {hidden} and status = '{status.value}'
+                and (started_at, run_id) > (coalesce(cast(:started_at as timestamptz), '-infinity'), :run_id)
+                and started_at < :newest
+            order by started_at, run_id limit :most)"""
+    for hidden in ("false", "true")
+    for status in OVER
+)
+PAGE = f"""
 with page as (
-    select run_id, workflow, status, partition, started_at, ended_at from {s}.runs
-    where (started_at, run_id) > (coalesce(cast(:started_at as timestamptz), '-infinity'), :run_id)
-        and started_at < :newest
-    order by started_at, run_id limit :most
+    select * from (
+        {_OVER}
+    ) over order by started_at, run_id limit :most
 ), cutoff as (
     select * from unnest(:workflows, :statuses, :befores) as c(workflow, status, before)
 )
@@ -37,7 +46,7 @@ select page.*, coalesce(ended_at < coalesce(
         (select before from cutoff c where c.workflow = '' and c.status = page.status)), false) as is_over
 from page order by started_at, run_id
 """
-"""The next heads, the oldest first by the index `runs_started`, and whether each is past its age.
+"""The next heads that are over, the oldest first, merged from what `runs_over` holds; whether each is past its age.
 
 A run that ended before a moment started before it, so that the walk ends there.
 """
@@ -48,13 +57,16 @@ from {s}.facts where run_id = any(:runs) group by run_id
 """
 """How many facts runs have, and how much their bodies take on disk."""
 
-IN_USE = """
+IN_USE = f"""
+with young as materialized (
+    select run_id, parent_run_id, started_at from {{s}}.runs where ended_at is null
+    union all select run_id, parent_run_id, started_at from {{s}}.runs where {ended_since(":at")} and ended_at > :at
+)
 select distinct v.run_id::uuid as run_id
-from {s}.runs r join {s}.facts f on f.run_id = r.run_id and f.seq = 1
+from young r join {{s}}.facts f on f.run_id = r.run_id and f.seq = 1
 cross join lateral (values
     (f.body->>'replay_of'), (f.body->'forked_from'->>'run'), (r.parent_run_id::text)) v(run_id)
-where (r.ended_at is null or r.ended_at > :at) and r.started_at >= coalesce(cast(:since as timestamptz), '-infinity')
-    and v.run_id is not null
+where r.started_at >= coalesce(cast(:since as timestamptz), '-infinity') and v.run_id is not null
 """
 """The runs that others come from which are open, or were when the plan was made."""
 

@@ -66,6 +66,16 @@ runs = Table(
     Column("started_at", TIME, nullable=False),
     Column("updated_at", TIME, nullable=False),
     Column("ended_at", TIME),
+    Column("rested_at", TIME),
+    Column("archived", Boolean, nullable=False),
+)
+attributes = Table(
+    "attributes",
+    metadata,
+    Column("name", Text(collation="C"), primary_key=True),
+    Column("value", JSONB, primary_key=True),
+    Column("started_at", TIME, primary_key=True),
+    Column("run_id", Uuid, primary_key=True),
 )
 facts = Table(
     "facts",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from squidie.history.codec import decode
 from squidie.journal.arrays import Ints, Uuids
 from squidie.journal.facts import Recorded
+from squidie.journal.pages import ended_since
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from squidie.journal.store import Journal
 
-_HEAD = "r.run_id, r.rev, r.workflow, r.started_at, r.ended_at"
+_HEAD = "r.run_id, r.rev, r.workflow, r.started_at, r.ended_at, r.rested_at"
 _FITS = """
 (cast(:workflow as text) is null or r.workflow = :workflow)
     and (cast(:partition as text) is null or r.partition = :partition)
@@ -38,13 +39,16 @@ select {s}.clock() as now, array(
 """The time, and the transactions that write and are not over."""
 
 BEFORE = f"""
-select {_HEAD} from {{s}}.runs r
-where (r.ended_at is null or r.ended_at >= :since) and {_FITS.strip()}
+select {_HEAD} from {{s}}.runs r where r.ended_at is null and {_FITS.strip()}
+union all select {_HEAD} from {{s}}.runs r where {ended_since(":since", "r.")} and {_FITS.strip()}
 """
-"""What there is when somebody begins to look: the runs that are open, or ended since."""
+"""What there is when somebody begins to look: the runs that are open, or were last written since."""
 
-STARTED = f"select {_HEAD} from {{s}}.runs r where r.started_at >= :horizon and {_FITS.strip()}"
-"""The runs that were started since, by the index `runs_started`."""
+STARTED = f"""
+select {_HEAD} from {{s}}.runs r where r.ended_at is null and r.started_at >= :horizon and {_FITS.strip()}
+union all select {_HEAD} from {{s}}.runs r where {ended_since(":horizon", "r.")} and {_FITS.strip()}
+"""
+"""The runs that were started since, and those over that were written since: by their end, or by a note after it."""
 
 MOVED = f"""
 select {_HEAD} from unnest(cast(:runs as uuid[]), cast(:seqs as int[])) k(run_id, seq)
@@ -53,11 +57,12 @@ join {{s}}.runs r on r.run_id = k.run_id and r.rev > k.seq
 """Of some runs those that have facts after these."""
 
 AFTER = """
-select f.run_id, f.seq, f.kind, f.at, f.body::text as body, f.hash
-from unnest(cast(:runs as uuid[]), cast(:seqs as int[])) k(run_id, seq)
-join {s}.facts f on f.run_id = k.run_id and f.seq > k.seq order by f.at, f.run_id, f.seq
+select k.run_id, f.seq, f.kind, f.at, f.body::text as body, f.hash
+from unnest(cast(:runs as uuid[]), cast(:seqs as int[])) k(run_id, seq) cross join lateral (
+    select * from {s}.facts f where f.run_id = k.run_id and f.seq > k.seq order by f.seq
+) f order by f.at, k.run_id, f.seq
 """
-"""The facts of some runs after these."""
+"""The facts of some runs after these, run by run: the order within keeps Postgres from reading all facts at once."""
 
 
 def now(journal: Journal, connection: Connection) -> Any:

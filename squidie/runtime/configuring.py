@@ -12,6 +12,7 @@ from squidie.engine.parts import Parts
 from squidie.engine.permission import Policy
 from squidie.engine.requests import partition_of, queue_name
 from squidie.errors import ConfigError, InvalidArgument, InvalidConfig, MissingConfig, SquidieError
+from squidie.history.attributes import schema_of
 from squidie.journal.store import Journal
 from squidie.migrate import IDENTIFIER
 from squidie.settings import Settings, settings_of
@@ -46,6 +47,7 @@ class Given(NamedTuple):
     visibility: Visibility | None
     telemetry: Any
     settings: Settings | Mapping[str, Any] | None
+    attributes: Mapping[str, Any] | None
 
 
 def configured(given: Given) -> tuple[Parts, Policy]:
@@ -67,6 +69,7 @@ def configured(given: Given) -> tuple[Parts, Policy]:
     queue = look.at(lambda: queue_name(given.queue))
     look.at(lambda: partition_of(given.partition))
     policy = look.at(lambda: _policy(given.authorize, given.retain, given.visibility))
+    attributes = look.at(lambda: schema_of(given.attributes))
     delivery = look.at(lambda: deliveries.find(given.delivery))
     handlers = look.at(lambda: telemetry.find(given.telemetry))
     look.judge()
@@ -77,7 +80,8 @@ def configured(given: Given) -> tuple[Parts, Policy]:
     assert policy is not None  # noqa: S101
     assert delivery is not None  # noqa: S101
     assert handlers is not None  # noqa: S101
-    return Parts(journal, settings, registry, delivery, queue, handlers=handlers), policy
+    assert attributes is not None  # noqa: S101
+    return Parts(journal, settings, registry, delivery, queue, handlers=handlers, attributes=attributes), policy
 
 
 class _Look:

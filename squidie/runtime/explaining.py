@@ -40,6 +40,5 @@ class Explaining(Seeing):
             age = seconds(older_than, allow_zero=True)
         except ValueError as error:
             raise InvalidArgument("older_than", str(error)) from None
-        return explain_many(
-            self._parts.journal, older_than=timedelta(seconds=age), everything=everything, **self._narrowed(query)
-        )
+        asked = {**self._narrowed(query), "schema": self._parts.attributes}
+        return explain_many(self._parts.journal, older_than=timedelta(seconds=age), everything=everything, **asked)

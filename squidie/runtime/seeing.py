@@ -67,8 +67,12 @@ class Seeing(Door):
         return graph_of_spec(spec)
 
     def list_runs(self, **query: Any) -> RunPage:
-        """Runs, newest first, in pages: see `squidie.views.listing.list_runs` for what may be asked."""
-        return list_runs(self._parts.journal, **self._narrowed(query))
+        """Runs, newest first, in pages: see `squidie.views.listing.list_runs` for what may be asked.
+
+        Cursors are signed where `settings.secret` is set.
+        """
+        parts = self._parts
+        return list_runs(parts.journal, **self._narrowed(query), schema=parts.attributes, secret=parts.settings.secret)
 
     def queues(self) -> tuple[QueueView, ...]:
         """What is open on each queue, counted now, in all and by partition; who serves it, and what nobody serves.

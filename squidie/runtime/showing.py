@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from squidie.engine.requests import as_uuid
-from squidie.errors import InvalidArgument, InvalidPolicy
+from squidie.errors import InvalidArgument, InvalidPolicy, NotPermitted
 from squidie.history.lines import named, one_line
 from squidie.runtime.repeating import Repeating
 from squidie.views import visibility
@@ -82,16 +82,28 @@ class Views:
         return self._eyes.parts_of(run, self._handle.inspect_run_timeline(run.id))
 
     def list_runs(self, **query: Any) -> Shown:
-        """A page of runs."""
-        return self._eyes.one(self._handle.list_runs(**query))
+        """A page of runs. What was found by something that this actor does not see of a run is not in it."""
+        page = self._handle.list_runs(**query)
+        if self._asks_for_hidden(query):
+            seen = tuple(row for row in page.runs if self._eyes.scope_of(row) is not Scope.EXTERNAL)
+            page = RunPage(seen, page.next if seen else None, page.at)
+        return self._eyes.one(page)
 
     def explain_run(self, run_id: UUID | str, step: str | None = None) -> Shown:
         """Why the run, or one of its steps, is where it is. Raises `RunNotFound`, `StepNotFound`."""
         return self._eyes.one(self._handle.explain_run(run_id, step))
 
     def explain_many(self, **query: Any) -> Shown:
-        """What open runs wait for, rolled up."""
-        return self._eyes.one(self._handle.explain_many(**query))
+        """What open runs wait for, rolled up. From outside nothing is looked for by what is not seen there."""
+        told = self._handle.explain_many(**query)
+        if self._asks_for_hidden(query) and self._eyes.scope_of(told) is Scope.EXTERNAL:
+            raise NotPermitted("this actor does not see what runs are looked for by")
+        return self._eyes.one(told)
+
+    def _asks_for_hidden(self, query: Mapping[str, Any]) -> bool:
+        """Whether the answer would tell what runs have that is not shown from outside."""
+        hidden = ("attributes",) if self._policy.within is not None else ("attributes", "partition")
+        return any(query.get(name) is not None for name in hidden)
 
     def facts(self, run_id: UUID | str) -> list[Shown]:
         """The run's journal, one entry a fact; the policy is asked about the run. Raises `RunNotFound`."""

@@ -46,11 +46,13 @@ class Squidie(Showing, Starting, Working, Operating, Retaining, Verifying):
     `database` is a URL or a SQLAlchemy engine on psycopg 3; `delivery` names an installed adapter (`"celery"`,
     `"notify"`) or is one; `settings` is a `Settings` or a mapping of them. `actions` gives callables names of one's
     own, `aliases` maps names in old graphs to those of today, `keep` lists callables that no declared workflow uses.
-    Runs that name no `partition` belong to the one given here. `authorize(actor, verb, run, step)` is asked before
-    any command on a run: what is false, but for None, is `NotPermitted`. `retain(runs)` is asked before ended runs are
-    removed, and gives the ids of those that must stay. `visibility(actor, view)` gives the `Scope` in which somebody
-    sees a view through `views` and `redact`; without it everybody looks from outside. `telemetry` is a handler of
-    events, or several, or their names (`"otel"`, `"prometheus"`): see `squidie.telemetry`.
+    `attributes` declares what runs are found by: names, each with `"string"`, `"integer"`, `"number"`, `"boolean"` or
+    `"datetime"`, or a list with one of these. Runs that name no `partition` belong to the one given here.
+    `authorize(actor, verb, run, step)` is asked before any command on a run: what is false, but for None, is
+    `NotPermitted`. `retain(runs)` is asked before ended runs are removed, and gives the ids of those that must stay.
+    `visibility(actor, view)` gives the `Scope` in which somebody sees a view through `views` and `redact`; without it
+    everybody looks from outside. `telemetry` is a handler of events, or several, or their names (`"otel"`,
+    `"prometheus"`): see `squidie.telemetry`.
 
     Raises `InvalidConfig` or `MissingConfig` with everything that cannot work; whether Postgres answers is known at
     the first use.
@@ -71,17 +73,16 @@ class Squidie(Showing, Starting, Working, Operating, Retaining, Verifying):
         authorize: Authorize | None = None,
         retain: Retain | None = None,
         visibility: Visibility | None = None,
+        attributes: Mapping[str, Any] | None = None,
         telemetry: Handler | str | Sequence[Handler | str] | None = None,
         settings: Settings | Mapping[str, Any] | None = None,
     ) -> None:
-        hooks = (authorize, retain, visibility, telemetry)
-        given = Given(
-            database, delivery, workflows, actions, aliases, keep, schema, queue, partition, *hooks, settings=settings
-        )
+        code, hooks = (workflows, actions, aliases, keep), (authorize, retain, visibility, telemetry)
+        given = Given(database, delivery, *code, schema, queue, partition, *hooks, settings, attributes)
         self._parts, self._policy = configured(given)
         self._home = partition
         self.settings, self.registry = self._parts.settings, self._parts.registry
-        self.delivery = self._parts.delivery
+        self.delivery, self.attributes = self._parts.delivery, self._parts.attributes
         self.schedules = Schedules(self._parts, lambda run_id, created: self._handle(run_id, created=created))
         ids.boot()
         asking.renew_after_fork(self._parts)

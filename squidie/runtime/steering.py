@@ -17,7 +17,7 @@ from squidie.engine.requests import Who
 from squidie.engine.signals import checked
 from squidie.errors import InvalidArgument, LimitReached, SquidieError
 from squidie.history.bodies import Decision
-from squidie.runtime.seeing import Seeing
+from squidie.runtime.noting import Noting
 from squidie.views.listing import MOST, list_runs
 from squidie.views.paging import pages
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from squidie.runtime.door import By
     from squidie.runtime.run import Run
 
-_NO_FILTER = {"journal", "open", "limit", "after"}
+_NO_FILTER = {"journal", "open", "archived", "order", "limit", "after", "schema", "secret"}
 
 
 class CancelledRuns(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class CancelledRuns(msgspec.Struct, frozen=True):
     refused: Mapping[UUID, SquidieError]
 
 
-class Steering(Seeing):
+class Steering(Noting):
     """Answer, cancel, hurry, and tell runs of what has happened."""
 
     def resume(

@@ -53,12 +53,14 @@ def unlike_facts(engine: Engine, schema: str = "squidie") -> list[str]:
     wrong = []
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         listed = connection.execute(
-            journal.sql("select run_id, rev, status, fold, state::text as state from {s}.runs")
+            journal.sql("select run_id, rev, status, fold, state::text as state, attributes from {s}.runs")
         ).all()
         for row in listed:
             run = fold((each.at, each.fact) for each in facts.read(journal, connection, row.run_id))
             if row.state is not None and row.fold == FOLD and heads.decode(row.state) != run:
                 wrong.append(f"state_differs: run {row.run_id} at revision {row.rev}")
+            if (row.attributes or {}) != (run.attributes or {}):
+                wrong.append(f"attributes_differ: run {row.run_id} at revision {row.rev}")
             if run.anomalies:
                 wrong.append(f"anomaly: run {row.run_id}: {'; '.join(run.anomalies)}")
             if (row.status, row.rev) != (run.status.value, run.revision):

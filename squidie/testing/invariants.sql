@@ -7,7 +7,8 @@
 -- Settings: squidie.max_claims (default 5), squidie.grace (seconds, default 0).
 --
 -- Columns relied on:
---   runs      run_id, rev, head_hash, status, definition, parent_run_id
+--   runs      run_id, rev, head_hash, status, definition, parent_run_id, started_at, updated_at, ended_at, rested_at, archived, attributes
+--   attributes  name, value, started_at, run_id: a row for each value
 --   facts     run_id, seq, kind, at, body json, hash        hash = sha256(previous hash || 'run/seq/kind/at in microseconds/' || body as stored)
 --   attempts  run_id, kind, step, attempt, queue, due_at, lost, claim_id, token_hash, owner, claimed_at, lease_until
 --             kind = step, item, compensation, timer or notice; lost = claims lost so far, written only by the fact that ends a claim
@@ -24,6 +25,7 @@
 --   A migration closes what it renames or drops, and opens it again under the new name, waits included.
 --   Notes, and nothing else, may follow the end of a run: run_archived, run_unarchived, attributes_changed.
 --   Children, items, notices, migrations and runs that go on as others have their rules already; no code writes such facts yet.
+--   Whether a run is archived is the last of its notes about that; `rested_at` is `updated_at` of a run that has ended.
 -- tests/postgres/test_invariants.py breaks each rule, and shows a journal in which everything has happened that breaks none.
 
 create or replace temporary view squidie_opening as        -- rows made, by which fact
@@ -48,6 +50,10 @@ select run_id, seq, at, told_at, kind, b->>'step' step, (b->>'attempt')::int att
 
 create or replace temporary view squidie_end as            -- the fact that ended a run
 select run_id, seq, at, kind, replace(kind, 'run_', '') status from facts where kind in ('run_completed', 'run_failed', 'run_cancelled', 'run_continued');
+
+create or replace temporary view squidie_value as          -- what runs are found by, as their heads say
+select r.run_id, r.started_at, e.key name, v.value from runs r, jsonb_each(r.attributes) e,
+       jsonb_array_elements(case jsonb_typeof(e.value) when 'array' then e.value else jsonb_build_array(e.value) end) v;
 
 create or replace temporary view squidie_wait as           -- waits for a person, a time or an event: +1 opened, -1 resolved or withdrawn; parked steps likewise
 select run_id, seq, kind, body->>'step' step, (body->>'due_at')::timestamptz due_at,
@@ -120,6 +126,15 @@ union all select 'head_hash_differs', r.run_id, r.rev, null, null from runs r
  where r.head_hash is distinct from (select f.hash from facts f where f.run_id = r.run_id order by f.seq desc limit 1)
 union all select 'status_differs', r.run_id, t.seq, null, format('head %s, stream %s', r.status, coalesce(t.status, 'open')) from runs r left join squidie_end t using (run_id)
  where (t.status is null and r.status in ('completed', 'failed', 'cancelled', 'continued')) or t.status <> r.status
+union all select 'rested_differs', r.run_id, r.rev, null, r.rested_at::text from runs r
+ where r.rested_at is distinct from case when r.ended_at is not null then r.updated_at end
+union all select 'archived_differs', r.run_id, r.rev, null, r.archived::text from runs r where r.archived <> coalesce(
+  (select f.kind = 'run_archived' from facts f where f.run_id = r.run_id and f.kind in ('run_archived', 'run_unarchived') order by f.seq desc limit 1), false)
+-- ------------------------------------------------------------------ what runs are found by: a row for each value that the head has, and no other
+union all select 'attribute_lost', v.run_id, null, null, format('%s = %s', v.name, v.value) from squidie_value v
+ where not exists (select from attributes a where (a.name, a.value, a.started_at, a.run_id) = (v.name, v.value, v.started_at, v.run_id))
+union all select 'attribute_ghost', a.run_id, null, null, format('%s = %s', a.name, a.value) from attributes a
+ where not exists (select from squidie_value v where (a.name, a.value, a.started_at, a.run_id) = (v.name, v.value, v.started_at, v.run_id))
 -- ------------------------------------------------------------------ the run
 union all select 'start_not_first', run_id, min(seq), null, format('%s starts', count(*) filter (where kind = 'run_started')) from facts group by run_id
   having count(*) filter (where kind = 'run_started') <> 1 or min(seq) filter (where kind = 'run_started') <> 1

@@ -10,14 +10,16 @@ from squidie.history.canonical import plain
 from squidie.history.codec import decode
 from squidie.history.facts import TERMINAL, Fact, RunCancelled, RunCompleted, RunFailed
 from squidie.history.lifecycle import RunStatus, is_terminal
+from squidie.history.notes import NOTES
 from squidie.journal import definitions, heads, listing
 from squidie.journal.facts import output_in
 from squidie.views.steps import error_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
+    from squidie.journal.facts import Recorded
     from squidie.journal.store import Journal
     from squidie.workflow.spec import Spec
 
@@ -63,6 +65,11 @@ def ending_of(fact: Fact, spec: Spec | None, before: Iterable[Fact]) -> Ending |
             return RunStatus.CANCELLED.value, None, {"kind": "cancelled", "message": fact.reason}
         case _:
             return None
+
+
+def last_of(rows: Sequence[Recorded]) -> Fact:
+    """The last fact that says how the run stands: notes may follow its end."""
+    return next((row.fact for row in reversed(rows) if not isinstance(row.fact, NOTES)), rows[0].fact)
 
 
 def compensation_of(fact: Fact) -> Undoing:

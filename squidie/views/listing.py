@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import re
-import struct
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import msgspec
 
 from squidie.errors import InvalidArgument, RunNotFound
-from squidie.history.chain import EPOCH, microseconds
+from squidie.history.attributes import NOTHING_DECLARED
 from squidie.history.lifecycle import RunStatus, is_terminal
-from squidie.journal import attempts, listing
+from squidie.journal import attempts, listing, pages
+from squidie.journal.pages import COUNTED, Order, Query
+from squidie.views.cursors import cursor, place_of
 from squidie.views.rows import Look, RunRow, looks_of, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
 
+    from squidie.history.attributes import Schema
     from squidie.journal.store import Journal
 
-__all__ = ["MOST", "SHORT", "RunPage", "RunRow", "counts", "find_run", "list_runs", "short_ids"]
+__all__ = ["COUNTED", "MOST", "SHORT", "RunPage", "RunRow", "counts", "find_run", "list_runs", "short_ids"]
 
 SHORT = 6
 MOST = 1000
-_PLACE = struct.Struct("!Bq16s")
-_CURSOR_VERSION = 1
 _TAIL = re.compile(r"[0-9a-f]{4,32}")
 
 
@@ -46,38 +45,58 @@ def list_runs(
     partition: str | None = None,
     status: str | Iterable[str] | None = None,
     open: bool | None = None,  # noqa: A002 - the word people use
+    archived: bool | None = False,
+    attributes: Mapping[str, Any] | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
+    order: str = "newest",
     limit: int = 50,
     after: str | None = None,
+    schema: Schema = NOTHING_DECLARED,
+    secret: str | None = None,
 ) -> RunPage:
-    """A page of runs, newest first.
+    """A page of runs, the newest first, or with `order="updated"` those first that were written last.
 
-    `open` keeps the runs that have not ended, or those that have; `since` is about when a run ended, or started if it
-    has not. `after` is the `next` of the page before. Raises `InvalidArgument` naming what is wrong.
+    `open` keeps the runs that have not ended, or those that have; `archived` keeps those that are archived, and None
+    both. `attributes` keeps those that have all of these values; of a list one is enough. `since` and `until` (not
+    included) are about when a run ended, or started if it has not. `after` is the `next` of the page before, of the
+    same query; only `since` and `until` may have moved on. `schema` says which attributes there are, `secret` signs
+    cursors. Raises `InvalidArgument` naming what is wrong, `InvalidAttributes`, `InvalidCursor`.
     """
-    asked = {"workflow": workflow, "partition": partition, "status": status, "open": open, "since": since}
-    looks, cursor, now = looks_at(journal, **asked, limit=limit, after=after)
+    asked: dict[str, Any] = {
+        "workflow": workflow,
+        "partition": partition,
+        "status": status,
+        "open": open,
+        "archived": archived,
+    }
+    asked |= {"attributes": attributes, "schema": schema, "since": since, "until": until, "order": order}
+    looks, following, now = looks_at(journal, **asked, limit=limit, after=after, secret=secret)
     tails = short_ids([look.head.run_id for look in looks])
     rows = tuple(row_of(look, tails[look.head.run_id], now) for look in looks)
-    return RunPage(rows, cursor, now)
+    return RunPage(rows, following, now)
 
 
 def looks_at(
-    journal: Journal, *, limit: int, after: str | None = None, **query: Any
+    journal: Journal, *, limit: int, after: str | None = None, secret: str | None = None, **asked: Any
 ) -> tuple[list[Look], str | None, datetime]:
     """What such a page is made from, the cursor of the next, and the database's time. Raises as `list_runs` does."""
-    asked = {name: query.get(name) for name in ("workflow", "partition", "status", "since")}
-    where = _where(**asked, open_=query.get("open"))
+    query = query_of(asked)
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST:
         raise InvalidArgument("limit", f"is a whole number from 1 to {MOST}")
+    bound = _bound(query)
     if after is not None:
-        where |= _place(after)
+        query = msgspec.structs.replace(query, after=place_of(after, bound, secret))
     with listing.snapshot(journal) as connection:
-        heads = listing.page(journal, connection, where, limit=limit + 1)
+        heads = pages.page(journal, connection, query, limit + 1)
         shown = heads[:limit]
         looks = looks_of(journal, connection, shown)
         now = attempts.clock(journal, connection)
-    return looks, _cursor(shown[-1]) if len(heads) > limit else None, now
+    if len(heads) <= limit:
+        return looks, None, now
+    last = shown[-1]
+    place = last.started_at if query.order is Order.NEWEST else last.updated_at
+    return looks, cursor((place, last.run_id), bound, secret), now
 
 
 def find_run(journal: Journal, text: str) -> UUID:
@@ -98,9 +117,12 @@ def find_run(journal: Journal, text: str) -> UUID:
 
 
 def counts(journal: Journal) -> dict[RunStatus, int]:
-    """How many runs are open, and how many ended in the last 24 hours, by status."""
+    """How many runs are open, and how many ended in the last 24 hours and are not archived, by status.
+
+    Of each at most one more than `COUNTED` is counted, which then says "more than that".
+    """
     with journal.reading() as connection:
-        found = listing.counts(journal, connection)
+        found = pages.counts(journal, connection)
     return {status: found.get(status.value, 0) for status in RunStatus}
 
 
@@ -111,22 +133,37 @@ def short_ids(ids: Sequence[UUID], digits: int = SHORT) -> dict[UUID, str]:
     return {each: each.hex[-digits:] for each in ids}
 
 
-def _where(*, workflow: Any, partition: Any, status: Any, open_: Any, since: Any) -> dict[str, Any]:
-    where: dict[str, Any] = {}
-    for argument, name in (("workflow", workflow), ("partition", partition)):
-        if name is not None and not isinstance(name, str):
-            raise InvalidArgument(argument, f"is the name of a {argument}, as text")
-        if name is not None:
-            where[argument] = name
-    if open_ is not None and not isinstance(open_, bool):
-        raise InvalidArgument("open", "is true or false")
-    if status is not None or open_ is not None:
-        where["statuses"] = sorted(_statuses(status, open_))
-    if since is not None:
-        if not isinstance(since, datetime) or since.tzinfo is None:
-            raise InvalidArgument("since", "is a datetime with a time zone")
-        where["since"] = since
-    return where
+def query_of(asked: Mapping[str, Any]) -> Query:
+    """What `list_runs` was asked for, or `InvalidArgument`."""
+    for name in ("workflow", "partition"):
+        if asked.get(name) is not None and not isinstance(asked[name], str):
+            raise InvalidArgument(name, f"is the name of a {name}, as text")
+    for name in ("open", "archived"):
+        if asked.get(name) is not None and not isinstance(asked[name], bool):
+            raise InvalidArgument(name, "is true or false")
+    for name in ("since", "until"):
+        at = asked.get(name)
+        if at is not None and (not isinstance(at, datetime) or at.tzinfo is None):
+            raise InvalidArgument(name, "is a datetime with a time zone")
+    order = asked.get("order", Order.NEWEST)
+    if order not in tuple(Order):
+        raise InvalidArgument("order", "is no order of a list", hint=f"known: {', '.join(Order)}")
+    archived = asked.get("archived", False)
+    return Query(
+        statuses=tuple(sorted(_statuses(asked.get("status"), asked.get("open")))),
+        archived=(False, True) if archived is None else (archived,),
+        attributes=asked.get("schema", NOTHING_DECLARED).sought(asked.get("attributes") or {}),
+        order=Order(order),
+        workflow=asked.get("workflow"),
+        partition=asked.get("partition"),
+        since=asked.get("since"),
+        until=asked.get("until"),
+    )
+
+
+def _bound(query: Query) -> dict[str, Any]:
+    """What a cursor is bound to. "Since two hours ago" is another time on each page, and leads on all the same."""
+    return msgspec.to_builtins(msgspec.structs.replace(query, since=None, until=None))  # type: ignore[no-any-return]
 
 
 def _statuses(status: Any, open_: Any) -> set[RunStatus]:
@@ -136,19 +173,3 @@ def _statuses(status: Any, open_: Any) -> set[RunStatus]:
         raise InvalidArgument("status", "is not a run's status", hint=f"known: {', '.join(RunStatus)}")
     asked = {RunStatus(each) for each in given}
     return asked if open_ is None else {each for each in asked if is_terminal(each) != open_}
-
-
-def _cursor(head: Any) -> str:
-    """Where a page stopped: version, start in microseconds, run id."""
-    packed = _PLACE.pack(_CURSOR_VERSION, microseconds(head.started_at), head.run_id.bytes)
-    return urlsafe_b64encode(packed).rstrip(b"=").decode()
-
-
-def _place(cursor: Any) -> dict[str, Any]:
-    try:
-        version, started, run_id = _PLACE.unpack(urlsafe_b64decode(f"{cursor}=="))
-        if version == _CURSOR_VERSION:
-            return {"started_at": EPOCH + timedelta(microseconds=started), "run_id": UUID(bytes=run_id)}
-    except (ValueError, OverflowError, struct.error):
-        pass
-    raise InvalidArgument("after", "is not a cursor that a page of runs gave")

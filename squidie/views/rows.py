@@ -45,6 +45,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     priority: int
     attributes: dict[str, Any]
+    archived: bool
     started_at: datetime
     updated_at: datetime
     ended_at: datetime | None
@@ -100,6 +101,7 @@ def row_of(look: Look, short_id: str, now: datetime) -> RunRow:
         queue=head.queue,
         priority=head.priority,
         attributes=head.attributes or {},
+        archived=head.archived,
         started_at=head.started_at,
         updated_at=head.updated_at,
         ended_at=head.ended_at,

@@ -67,7 +67,7 @@ _COUNTS = "due scheduled claimed expired parked dead oldest_due_at"
 SHOWN: Mapping[type, Mapping[str, Kind]] = {
     RunSnapshot: _kinds(
         open="id short_id workflow version definition trigger replay_of forked_from status state reason started_at "
-        "ended_at revision facts compensation undo deadline steps timers commands at",
+        "ended_at archived revision facts compensation undo deadline steps timers commands at",
         headline=Kind.HEADLINE,
         counted="queue anomalies",
         inner="key partition starter priority attributes",
@@ -100,7 +100,8 @@ SHOWN: Mapping[type, Mapping[str, Kind]] = {
     ),
     RunPage: _kinds(open="runs next at"),
     RunRow: _kinds(
-        open="id short_id workflow version trigger status state done steps started_at updated_at ended_at revision",
+        open="id short_id workflow version trigger status state done steps started_at updated_at ended_at archived "
+        "revision",
         where=Kind.HEADLINE,
         counted="queue",
         inner="key priority attributes",

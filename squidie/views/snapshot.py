@@ -20,7 +20,7 @@ from squidie.history.soundness import Flaw, flaw_at_end
 from squidie.journal import facts, heads, listing
 from squidie.views.commands import AcceptedCommand, commands_in
 from squidie.views.deadlines import DeadlineView, deadline_of
-from squidie.views.endings import compensation_of, ending_of, result_of
+from squidie.views.endings import compensation_of, ending_of, last_of, result_of
 from squidie.views.headline import Glance, headline
 from squidie.views.listing import SHORT
 from squidie.views.reasons import Reason, reason_of_run
@@ -80,6 +80,7 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     priority: int
     attributes: dict[str, Any]
+    archived: bool
     started_at: datetime
     ended_at: datetime | None
     revision: int
@@ -129,9 +130,10 @@ def snapshot_of(reading: Reading) -> RunSnapshot:
     run, rows, steps = scene.run, scene.rows, steps_of(scene)
     reason = reason_of_run(run.undo, (step.reason for step in steps)) if run.is_open else None
     reason = Reason.ANOMALY if run.is_open and reading.anomalies else reason
-    compensation, undo = compensation_of(rows[-1].fact), _undo(run)
+    last = last_of(rows)
+    compensation, undo = compensation_of(last), _undo(run)
     state = state_of_end(run.status, compensation) if reason is None else reason.state
-    _, output, error = ending_of(rows[-1].fact, scene.spec, (row.fact for row in rows)) or (None, None, None)
+    _, output, error = ending_of(last, scene.spec, (row.fact for row in rows)) or (None, None, None)
     drained_at, until = scene.account.timers.get(DRAIN), (head.started_at, head.ended_at, head.now)
     glance = Glance(state, reason, steps, error, undo, compensation, drained_at, *until, reading.anomalies)
     return RunSnapshot(
@@ -173,6 +175,7 @@ def _identity(reading: Reading) -> dict[str, Any]:
         "queue": head.queue,
         "priority": head.priority,
         "attributes": head.attributes or {},
+        "archived": head.archived,
         "started_at": head.started_at,
         "ended_at": head.ended_at,
         "revision": head.rev,
@@ -215,7 +218,7 @@ def reading_in(journal: Journal, connection: Connection, run_id: UUID) -> Readin
     timers = tuple(TimerView(name=row.step, due_at=row.due_at) for row in open_rows if row.kind == OpenKind.TIMER)
     run = fold((row.at, row.fact) for row in rows)
     held = [row.step for row in open_rows if row.claimed]
-    usual = listing.usual(journal, connection, head.definition, held) if held else {}
+    usual = listing.usual(journal, connection, head.workflow, head.definition, held) if held else {}
     scene = Scene(
         Spec.from_json(head.spec),
         run,

@@ -40,12 +40,12 @@ class TailedFact(FactView, frozen=True, kw_only=True):
 
 
 class _Known(NamedTuple):
-    """How far a run was read."""
+    """How far a run was read, and when it was last written if it is over. What was written before `told` is told."""
 
     seq: int
     workflow: str
-    started_at: datetime
-    ended: bool
+    rested_at: datetime | None
+    told: datetime | None = None
 
 
 class Tail:
@@ -93,7 +93,7 @@ class Tail:
         recent = tailing.started(self._journal, connection, self._horizon, self._fits)
         rows = list({head.run_id: head for head in (*heads, *recent)}.values())
         for head in rows:
-            self._known[head.run_id] = _known(head, 0 if self._since else head.rev)
+            self._known[head.run_id] = _known(head, 0 if self._since else head.rev, self._since)
         return rows if self._since else []
 
     def _reach(self, at: Any) -> None:
@@ -112,42 +112,54 @@ class Tail:
         """Heads with facts that were not read."""
         assert self._horizon is not None  # noqa: S101 - set by the first look
         heads = tailing.started(self._journal, connection, self._horizon, self._fits)
-        new = [head for head in heads if head.run_id not in self._known]
-        read = {run_id: known.seq for run_id, known in self._known.items() if not known.ended}
+        new = [head for head in heads if self._is_new(head)]
+        read = {run_id: known.seq for run_id, known in self._known.items() if known.rested_at is None}
         return [*new, *tailing.moved(self._journal, connection, read)]
+
+    def _is_new(self, head: Any) -> bool:
+        """Whether it was never seen, or somebody has noted something on it since it was over."""
+        known = self._known.get(head.run_id)
+        return known is None or (known.rested_at is not None and known.seq < head.rev)
 
     def _facts(self, heads: list[Any]) -> list[TailedFact]:
         """The unread facts of some runs, those included that have come since their heads were read."""
         for head in heads:
-            self._known[head.run_id] = _known(head, self._read(head.run_id))
+            known = self._known.get(head.run_id)
+            self._known[head.run_id] = self._met(head) if known is None else _known(head, known.seq, known.told)
         read = {head.run_id: self._known[head.run_id].seq for head in heads}
         with self._journal.reading() as connection:
             rows = tailing.after(self._journal, connection, read)
         for run_id, row in rows:
             known = self._known[run_id]
+            over = known.rested_at is not None or isinstance(row.fact, TERMINAL)
             self._known[run_id] = known._replace(
-                seq=max(known.seq, row.seq), ended=known.ended or isinstance(row.fact, TERMINAL)
+                seq=max(known.seq, row.seq), rested_at=max(row.at, known.rested_at or row.at) if over else None
             )
-        told = ((run_id, row) for run_id, row in rows if self._since is None or row.at >= self._since)
-        return [_told(run_id, self._known[run_id].workflow, fact_view(row)) for run_id, row in told]
+        seen = ((run_id, row, self._known[run_id]) for run_id, row in rows)
+        return [
+            _told(run_id, known.workflow, fact_view(row))
+            for run_id, row, known in seen
+            if known.told is None or row.at >= known.told
+        ]
 
-    def _read(self, run_id: UUID) -> int:
-        known = self._known.get(run_id)
-        return known.seq if known is not None else 0
+    def _met(self, head: Any) -> _Known:
+        """A run that is new; or one that was over long ago, of which only what was noted since is."""
+        assert self._horizon is not None  # noqa: S101 - set by the first look
+        return _known(head, 0, self._since if head.started_at >= self._horizon else self._horizon)
 
     def _forget(self) -> None:
-        """An ended run has no more facts; it is forgotten once no look would take it for a new one."""
+        """An ended run is forgotten once no look would take it for a new one."""
         gone = [
             run_id
             for run_id, known in self._known.items()
-            if known.ended and self._horizon is not None and known.started_at < self._horizon
+            if known.rested_at is not None and self._horizon is not None and known.rested_at < self._horizon
         ]
         for run_id in gone:
             del self._known[run_id]
 
 
-def _known(head: Any, seq: int) -> _Known:
-    return _Known(seq, head.workflow, head.started_at, head.ended_at is not None)
+def _known(head: Any, seq: int, told: datetime | None) -> _Known:
+    return _Known(seq, head.workflow, head.rested_at, told)
 
 
 def _told(run_id: UUID, workflow: str, fact: FactView) -> TailedFact:

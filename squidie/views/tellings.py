@@ -67,7 +67,7 @@ def _attempt_expired(fact: facts.AttemptExpired) -> str:
     return f"{fact.claim.owner} was lost (loss {fact.lost})"
 
 
-def _reason(fact: facts.StepRequeued | facts.StepDiscarded) -> str:
+def _reason(fact: facts.StepRequeued | facts.StepDiscarded | facts.RunArchived) -> str:
     return fact.reason
 
 
@@ -134,6 +134,14 @@ def _compensation_stuck(fact: facts.CompensationStuck) -> str:
     return f"gave up: {_error(fact.error)}"
 
 
+def _attributes_changed(fact: facts.AttributesChanged) -> str:
+    """Their names only: a value may be private."""
+    gone = [name for name, value in fact.changes.items() if value is None]
+    new = [name for name, value in fact.changes.items() if value is not None]
+    said = [f"sets {', '.join(new)}"] if new else []
+    return " · ".join([*said, f"removes {', '.join(gone)}"] if gone else said)
+
+
 def _nothing(_fact: facts.Fact) -> str:
     return ""
 
@@ -181,5 +189,8 @@ TELLINGS: Mapping[type, Callable[[Any], str]] = {
     facts.DrainStarted: _undo_begins,
     facts.CompensationStarted: _undo_begins,
     facts.CompensationStuck: _compensation_stuck,
+    facts.AttributesChanged: _attributes_changed,
+    facts.RunArchived: _reason,
+    facts.RunUnarchived: _nothing,
 }
 """The words for each kind; a test holds the table against the union of facts."""

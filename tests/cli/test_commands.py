@@ -101,7 +101,7 @@ def test_a_file_of_lines_starts_a_run_for_each_and_a_bad_line_harms_only_itself(
         (["start", "Single", "--queue", "no spaces"], 2, "queue: letters, digits"),
         (["ls", "colour:red"], 2, "there is no filter 'colour'"),
         (["ls", "status:open"], 2, "known: running, paused"),
-        (["ls", "--after", "x"], 2, "is not a cursor"),
+        (["ls", "--after", "x"], 2, "it is none that a list gave"),
         (["show", "abc"], 2, "last four hex digits"),
         (["show", "abcdef"], 3, "there is no run abcdef"),
         (["cancel", "abcdef", "--reason", "x"], 3, "there is no run"),

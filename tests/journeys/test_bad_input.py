@@ -125,14 +125,30 @@ STARTS = [
             ("at", datetime(2026, 1, 1)),  # noqa: DTZ001 - that is what is wrong with it
             ("after", CANARY),
             ("after", -1),
-            ("attributes", CANARY),
-            ("attributes", {"a": [CANARY]}),
             ("actor", ""),
             ("actor", 5),
             ("source", f"{CANARY} {CANARY}"),
         ]
     ),
     argument("2", "start", Single, of="key", key=CANARY, run_id=NOBODY),
+    *(
+        case("18.6", "start", Single, error="InvalidAttributes", details={"key": key, "code": code}, attributes=value)
+        for key, code, value in [
+            (None, "malformed", CANARY),
+            (None, "malformed", {f"{CANARY} ": 1}),
+            ("other", "undeclared", {"other": CANARY}),
+            ("a", "wrong_type", {"a": [CANARY]}),
+            ("a", "wrong_type", {"a": CANARY}),
+            ("a", "wrong_type", {"a": None}),
+            ("customer", "too_long", {"customer": CANARY * 50}),
+            ("customer", "malformed", {"customer": f"{CANARY}\0"}),
+            ("tags", "too_many", {"tags": [CANARY] * 17}),
+            ("due", "wrong_type", {"due": CANARY}),
+        ]
+    ),
+    case("18.6", "list_runs", error="InvalidCursor", details={"reason": "malformed"}, after=CANARY),
+    case("18.6", "list_runs", error="InvalidAttributes", details={"code": "undeclared"}, attributes={"other": CANARY}),
+    argument("18.6", "list_runs", of="order", order=CANARY),
     case("2", "start", Single, error="UnstorableValue", details={"path": "metadata"}, metadata={1, 2}),
     case("2", "start", Paused, {"plan": {"other": []}}, error="KeyReused", details={"key": "taken"}, key="taken"),
     case("2", "start", Single, error="RunRetired", key="retired"),
@@ -302,11 +318,35 @@ OTHERS = [
     case("18.18", "send", notify, [{CANARY}], error="UnstorableValue"),
 ]  # fmt: skip
 
-CASES = [*STARTS, *FAILURES, *PEOPLE, *CANCELS, *REPLAYS, *EVENTS, *OTHERS]
-LINES = {"2", "5", "6", "7", "8", "17.3", "18.4", "18.11", "18.18"}
+NOTES = [
+    *(
+        case("18.6", "update_attributes", "done", wrong, error="InvalidAttributes", details={"key": key, "code": code})
+        for key, code, wrong in [
+            (None, "malformed", CANARY),
+            (None, "malformed", {}),
+            ("other", "undeclared", {"other": None}),
+            ("a", "wrong_type", {"a": True}),
+            ("paid", "wrong_type", {"paid": 1}),
+            ("amount", "wrong_type", {"amount": CANARY}),
+            ("tags", "wrong_type", {"tags": CANARY}),
+            ("tags", "wrong_type", {"tags": [CANARY, 1]}),
+            ("a", "wrong_type", {"a": 2**63}),
+        ]
+    ),
+    case("18.6", "update_attributes", NOBODY, {"a": 1}, error="RunNotFound"),
+    case("18.7", "archive_run", "asked", "enough", error="InvalidTransition", details={"status": "paused"}),
+    argument("18.7", "archive_run", "done", " ", of="reason"),
+    case("18.7", "archive_run", NOBODY, "enough", error="RunNotFound"),
+    case("18.7", "unarchive_run", "done", error="InvalidTransition", details={"status": "completed"}),
+    argument("18.7", "unarchive_run", "done", of="key", key=""),
+]
+
+CASES = [*STARTS, *FAILURES, *PEOPLE, *CANCELS, *REPLAYS, *EVENTS, *OTHERS, *NOTES]
+LINES = {"2", "5", "6", "7", "8", "17.3", "18.4", "18.6", "18.7", "18.11", "18.18"}
 WRITERS = {
     "start", "start_many", "start_cron", "send", "resume", "approve", "reject", "delegate", "cancel", "cancel_many",
-    "retry_now", "requeue", "discard", "signal_run", "replay", "fork", "apply_signal",
+    "retry_now", "requeue", "discard", "signal_run", "replay", "fork", "apply_signal", "update_attributes",
+    "archive_run", "unarchive_run",
 }  # fmt: skip
 """The verbs of 17.1 that write runs and are built; those that only workers use have no session."""
 
@@ -326,6 +366,7 @@ def world(scratch):
         url,
         workflows=(*STEERED, Diamond, Nightly, Patient, Single, Sums, Told),
         keep=[notify],
+        attributes=flows.ATTRIBUTES,
         delivery=Recorder(),
         settings={"early_events": 1},
     )

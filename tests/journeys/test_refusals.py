@@ -13,7 +13,7 @@ import pytest
 from squidie import Squidie, migrate
 from squidie.errors import SquidieError
 from squidie.testing.invariants import violations
-from tests.support.flows import ALL, Single, Sums
+from tests.support.flows import ALL, ATTRIBUTES, Single, Sums
 from tests.support.lab import Recorder, counts, raises
 
 NOTHING = (0, 0, 0, 0)
@@ -22,7 +22,9 @@ NOTHING = (0, 0, 0, 0)
 @pytest.fixture(scope="module")
 def squidie(scratch):
     migrate.upgrade(scratch)
-    squidie = Squidie(scratch.url.render_as_string(hide_password=False), workflows=ALL, delivery=Recorder())
+    squidie = Squidie(
+        scratch.url.render_as_string(hide_password=False), workflows=ALL, attributes=ATTRIBUTES, delivery=Recorder()
+    )
     yield squidie
     assert violations(squidie.engine) == []
     squidie.close()
@@ -74,9 +76,9 @@ def nothing_is_written(squidie):
         ("invalid_argument", Single, {}, {"after": float("nan")}),
         ("invalid_argument", Single, {}, {"after": "soon"}),
         ("invalid_argument", Single, {}, {"after": 1e300}),
-        ("invalid_argument", Single, {}, {"attributes": {"a": [1]}}),
-        ("invalid_argument", Single, {}, {"attributes": "a=1"}),
-        ("unstorable_value", Single, {}, {"attributes": {"a": float("nan")}}),
+        ("invalid_attributes", Single, {}, {"attributes": {"a": [1]}}),
+        ("invalid_attributes", Single, {}, {"attributes": "a=1"}),
+        ("invalid_attributes", Single, {}, {"attributes": {"amount": float("nan")}}),
         ("unstorable_value", Single, {}, {"metadata": {1, 2}}),
         ("invalid_argument", Single, {}, {"actor": ""}),
     ],

@@ -243,6 +243,25 @@ def test_a_policy_is_asked_about_each_entry_of_a_list(told):
     assert {each["workflow"]: "message" in each["error"] for each in letters} == {"Lost": True, "Told": False}
 
 
+def test_nobody_finds_by_what_he_does_not_see(told):
+    """14.1: a filter would tell it; of those that he sees so, he may find the runs."""
+
+    def only_lost(actor, view):
+        return "operator" if actor == "ops" or getattr(view, "workflow", None) == "Lost" else "external"
+
+    squidie, runs = told(visibility=only_lost)
+    note, token = {"note": runs[0].snapshot().attributes["note"]}, {"token": runs[2].snapshot().attributes["token"]}
+
+    def found(actor, **asked):
+        return len(squidie.views(actor).list_runs(limit=1, **asked)["runs"])
+
+    assert (found("eve", attributes=token), found("eve", attributes=note), found("ops", attributes=note)) == (1, 0, 1)
+    assert squidie.views("eve").list_runs(limit=1, attributes=note)["next"] is None
+    assert squidie.views("ops").explain_many(attributes=note)["open"] == 1
+    with raises("not_permitted"):
+        squidie.views("eve").explain_many(attributes=note)
+
+
 def test_parts_of_a_run_are_seen_as_the_run_is(told):
     """14.1: the policy is told of the run, not of each fact and command."""
     asked = []

@@ -30,7 +30,12 @@ FIRED = "select distinct violation from squidie_violation union all select disti
 @pytest.fixture(scope="module")
 def journal(scratch):
     """The engine of a journal in which everything has happened, and some of its runs by name."""
-    squidie = Squidie(scratch.url.render_as_string(hide_password=False), workflows=WORKFLOWS, delivery=Recorder())
+    squidie = Squidie(
+        scratch.url.render_as_string(hide_password=False),
+        workflows=WORKFLOWS,
+        attributes=flows.ATTRIBUTES,
+        delivery=Recorder(),
+    )
     flows.HOOKS.clear()
     runs = play(squidie, lambda when: set_clock(squidie.engine, when))
     flows.HOOKS.clear()

@@ -163,7 +163,7 @@ def test_many_runs_are_read_in_portions(squidie, staffed):
     assert len(told(looking)) == TOGETHER + 3
 
 
-def test_a_look_reads_heads_by_key_and_by_the_index_of_starts(squidie, staffed):
+def test_a_look_reads_heads_by_key_and_by_the_indexes_of_what_is_open_and_what_was_written_last(squidie, staffed):
     """M15: bounded by what is open and what was just started, not by what there is."""
     squidie.start_many(Single, [{}] * 400)
     work_off(squidie)
@@ -173,4 +173,5 @@ def test_a_look_reads_heads_by_key_and_by_the_index_of_starts(squidie, staffed):
         given = {"horizon": squidie.now() + timedelta(hours=1), **fits}
         statement = squidie._parts.journal.sql(f"explain {tailing.STARTED}")
         plan = "\n".join(connection.execute(statement, given).scalars())
-    assert "runs_started" in plan
+    assert "runs_open" in plan
+    assert "runs_rested" in plan

@@ -258,6 +258,15 @@ class Scene:
     def cancel(self, reason="no longer wanted", *, compensate=False, abandon_undo=False):
         return self.ask(commands.Cancel(RUN, BY, reason, compensate, abandon_undo))
 
+    def label(self, **changes):
+        return self.ask(commands.SetAttributes(RUN, by("ann"), changes))
+
+    def archive(self, reason="the year is over"):
+        return self.ask(commands.Archive(RUN, by("ann"), reason))
+
+    def unarchive(self):
+        return self.ask(commands.Unarchive(RUN, by("ann")))
+
 
 def owed(run):
     """The rows that a run's state asks for: an open node that a worker runs, and every timer."""

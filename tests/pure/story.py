@@ -48,9 +48,15 @@ def tell(dice):
     holds(scene)
     for number in range(LONG + 40 * len(spec.nodes)):
         if not scene.run.is_open:
+            for _ in range(dice.choice([0, 0, 3])):
+                try_(scene, dice, "note")
             return scene
         if number < LONG:
-            try_(scene, dice, dice.choice(["work", "work", "work", "answer", "send", "hasten", "steer", "cancel"]))
+            try_(
+                scene,
+                dice,
+                dice.choice(["work", "work", "work", "answer", "send", "hasten", "steer", "cancel", "note"]),
+            )
             scene.now += timedelta(seconds=dice.choice(JUMPS))
         else:
             hurry(scene, dice)
@@ -117,6 +123,17 @@ def cancel(scene, dice):
         scene.cancel(compensate=dice.random() < 0.7, abandon_undo=dice.random() < 0.3)
 
 
+def note(scene, dice):
+    """Before the end, and after it."""
+    match dice.choice(["label", "archive", "unarchive"]):
+        case "label":
+            scene.label(**{dice.choice("abc"): dice.choice([None, 1, "x" * 4000])})
+        case "archive":
+            scene.archive()
+        case _:
+            scene.unarchive()
+
+
 def hurry(scene, dice):
     """Whatever is open ends."""
     step = dice.choice(scene.run.open_steps)
@@ -133,7 +150,7 @@ def hurry(scene, dice):
         scene.deliver(node.waiting.event, {"n": 2}, node.waiting.correlation)
 
 
-DOES = {"work": work, "answer": answer, "send": send, "hasten": hasten, "steer": steer, "cancel": cancel}
+DOES = {"work": work, "answer": answer, "send": send, "hasten": hasten, "steer": steer, "cancel": cancel, "note": note}
 
 
 def holds(scene):

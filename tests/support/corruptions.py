@@ -67,14 +67,40 @@ def the_head_has_another_hash(forge, runs):
     forge.sql("update {s}.runs set head_hash = '' where run_id = :run", run=runs["done"])
 
 
+@breaks("rested_differs")
+def the_head_says_that_nothing_was_written_since(forge, runs):
+    forge.sql("update {s}.runs set rested_at = rested_at - interval '1 s' where run_id = :run", run=runs["done"])
+
+
+@breaks("archived_differs")
+def a_run_is_put_away_and_no_fact_says_so(forge, runs):
+    forge.sql("update {s}.runs set archived = true where run_id = :run", run=runs["done"])
+
+
+@breaks("attribute_lost")
+def a_run_is_not_found_by_what_it_has(forge, runs):
+    forge.sql("""update {s}.runs set attributes = '{"tags": ["a", "b"]}' where run_id = :run""", run=runs["done"])
+
+
+@breaks("attribute_ghost")
+def a_run_is_found_by_what_it_does_not_have(forge, runs):
+    forge.sql("insert into {s}.attributes values ('a', '1', now(), :run)", run=runs["done"])
+
+
 @breaks("status_differs")
 def an_ended_run_goes_on(forge, runs):
-    forge.sql("update {s}.runs set status = 'running', ended_at = null where run_id = :run", run=runs["cancelled"])
+    forge.sql(
+        "update {s}.runs set status = 'running', ended_at = null, rested_at = null where run_id = :run",
+        run=runs["cancelled"],
+    )
 
 
 @breaks("status_differs")
 def an_open_run_has_ended(forge, runs):
-    forge.sql("update {s}.runs set status = 'failed', ended_at = now() where run_id = :run", run=runs["held"])
+    forge.sql(
+        "update {s}.runs set status = 'failed', ended_at = now(), rested_at = updated_at where run_id = :run",
+        run=runs["held"],
+    )
 
 
 @breaks("status_differs")

@@ -10,6 +10,7 @@ from squidie import Squidie, migrate
 from squidie.journal.tables import metadata
 from squidie.testing.clock import restore_clock, set_clock
 from tests.support import flows
+from tests.support.flows import ATTRIBUTES
 from tests.support.lab import Recorder, staff
 
 SHAPE = """
@@ -79,6 +80,7 @@ def make(database_url):
     made = []
 
     def make(*workflows, database=database_url, **options):
+        options.setdefault("attributes", ATTRIBUTES)
         squidie = Squidie(database, workflows=workflows or flows.ALL, **options)
         made.append(squidie)
         return squidie

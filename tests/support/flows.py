@@ -286,3 +286,13 @@ class Hourly(Workflow):
 ALL = (
     Single, Chain, Diamond, Wide, Patient, Careful, Elsewhere, Sums, Missing, Shipping, Async, Large, Leaves, Context,
 )  # fmt: skip
+
+ATTRIBUTES = dict.fromkeys(("customer", "region", "team", "tenant", "note", "token"), "string") | {
+    "a": "integer",
+    "amount": "number",
+    "due": "datetime",
+    "paid": "boolean",
+    "tags": ["string"],
+    "lines": ["integer"],
+}
+"""What the tests' runs are found by."""

@@ -37,8 +37,10 @@ update {s}.attempts set claim_id = null, token_hash = null, owner = null, claime
 where run_id = :run and step = :step and attempt = :attempt
 """
 HEAD = """
-update {s}.runs set rev = :rev, head_hash = :hash, status = coalesce(:status, status),
-    ended_at = case when cast(:status as text) is null then ended_at else :at end
+update {s}.runs set rev = :rev, head_hash = :hash, updated_at = :at, status = coalesce(:status, status),
+    ended_at = case when cast(:status as text) is null then ended_at else :at end,
+    rested_at = case when ended_at is not null or cast(:status as text) is not null then cast(:at as timestamptz) end,
+    archived = case cast(:kind as text) when 'run_archived' then true when 'run_unarchived' then false else archived end
 where run_id = :run
 """
 LAST = "select coalesce(max(seq), 0), max(at) from {s}.facts where run_id = :run"
@@ -70,7 +72,7 @@ class Forger:
             "insert into {s}.facts values (:run, :seq, :kind, :at, cast(:body as json), :hash)",
             run=run, seq=seq + 1, kind=kind, at=at, body=said, hash=digest,
         )  # fmt: skip
-        self.sql(HEAD, run=run, rev=seq + 1, hash=digest, status=ENDINGS.get(kind), at=at)
+        self.sql(HEAD, run=run, rev=seq + 1, hash=digest, status=ENDINGS.get(kind), at=at, kind=kind)
 
     def start(self, *opens, parent=None, **body):
         """A new run."""

@@ -309,6 +309,18 @@ class Moves:
             make = partial(commands.Cancel, **given)
             self.ask(self.twin(which), "cancel", make, (compensate, abandon), key=key, actor="ann", **given)
 
+    @move(2, which=SOME, verb=("update_attributes", "archive_run", "archive_run", "unarchive_run"), key=KEYS)
+    def note(self, which, verb, key):
+        """2.8, 18.6, 18.7: before the end, and rather after it."""
+        ended = [twin for twin in self.both.twins.values() if not twin.run.is_open]
+        twin = ended[which % len(ended)] if ended and which % 4 else self.twin(which)
+        make, given = {
+            "update_attributes": (commands.SetAttributes, {"changes": {"a": which % 3 or None}}),
+            "archive_run": (commands.Archive, {"reason": "enough"}),
+            "unarchive_run": (commands.Unarchive, {}),
+        }[verb]
+        self.ask(twin, verb, partial(make, **given), (str(given),), key=key, actor="ann", **given)
+
     @move(3, which=SOME, step=SOME, verb=("requeue", "requeue", "discard"), key=("k1", "k2", "k3"))
     def take_up(self, which, step, verb, key):
         """5.6."""

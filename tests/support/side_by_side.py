@@ -112,7 +112,9 @@ class SideBySide:
     def __init__(self, database_url, specs):
         self.workflows = [declared(spec, f"Drawn{n}") for n, spec in enumerate(specs)]
         settings = {"max_claims": LIMITS.max_claims, "early_events": LIMITS.buffer}
-        self.squidie = Squidie(database_url, workflows=self.workflows, actions=ACTIONS, settings=settings)
+        self.squidie = Squidie(
+            database_url, workflows=self.workflows, actions=ACTIONS, attributes={"a": "integer"}, settings=settings
+        )
         self.now, self.twins, self.held, self.spent = NOON, {}, [], []
         self.starts, self.repeated, self.tally = {}, set(), Counter()
         set_clock(self.squidie.engine, NOON)
@@ -345,6 +347,7 @@ class SideBySide:
             queue=twin.run.queue,
             by=by,
             priority=twin.run.priority,
+            attributes=twin.run.attributes,
             **lineage,
         )
 

@@ -64,6 +64,18 @@ def ordinary_runs(story):
     story.runs["failed"] = story.done(Diamond, {"c": ["fail"]}).id
 
 
+def noted(story):
+    """Before its end and after it: what a run is found by, and whether it is shown."""
+    squidie = story.squidie
+    run = story.start(Single)
+    squidie.update_attributes(run.id, {"tags": ["a", "b"], "a": 1})
+    story.work_off()
+    squidie.update_attributes(run.id, {"tags": ["b", "c"], "a": None}, key="later")
+    squidie.archive_run(run.id, "enough")
+    squidie.unarchive_run(run.id)
+    squidie.archive_run(run.id, "enough")
+
+
 def tries_again(story):
     run = story.start(Patient, {"a": ["raise", "raise"]})
     story.runs["retried"] = run.id
@@ -252,8 +264,8 @@ def work_in_flight(story):
 
 
 PARTS = (
-    ordinary_runs, tries_again, claims_that_end, commands, people, times_and_events, deadlines, parked, undone, drained,
-    windows, clock_steps_back, work_in_flight,
+    ordinary_runs, noted, tries_again, claims_that_end, commands, people, times_and_events, deadlines, parked, undone,
+    drained, windows, clock_steps_back, work_in_flight,
 )  # fmt: skip
 
 

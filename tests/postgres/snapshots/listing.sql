@@ -1,8 +1,5 @@
--- PAGE
-select r.run_id, r.rev, r.status, r.workflow, r.definition, r.trigger, r.queue, r.priority, r.key, r.attributes, r.started_at, r.updated_at, r.ended_at, r.fold, r.state::text as state, d.version from {s}.runs r left join {s}.definitions d on d.fingerprint = r.definition;
-
 -- ONE
-select r.run_id, r.rev, r.status, r.workflow, r.definition, r.trigger, r.queue, r.priority, r.key, r.attributes, r.started_at, r.updated_at, r.ended_at, d.version, d.spec::text as spec, {s}.clock() as now
+select r.run_id, r.rev, r.status, r.workflow, r.definition, r.trigger, r.queue, r.priority, r.key, r.attributes, r.started_at, r.updated_at, r.ended_at, r.archived, d.version, d.spec::text as spec, {s}.clock() as now
 from {s}.runs r left join {s}.definitions d on d.fingerprint = r.definition where r.run_id = :run_id;
 
 -- STATUS
@@ -55,8 +52,10 @@ select step, percentile_cont(0.95) within group (order by seconds)::float8 as se
         extract(epoch from f.at - (f.body->'claim'->>'claimed_at')::timestamptz) as seconds
     from (
         select run_id from (
-            select run_id, definition, ended_at from {s}.runs order by started_at desc, run_id desc limit 2000
-        ) newest where definition = :definition and ended_at is not null limit 100
+            select run_id, definition from {s}.runs
+            where workflow = :workflow and ended_at is not null and not archived and status = 'completed'
+            order by started_at desc, run_id desc limit 2000
+        ) newest where definition = :definition limit 100
     ) r join {s}.facts f on f.run_id = r.run_id
     where f.kind = 'attempt_completed' and f.body->>'step' = any(:steps)
 ) known group by step having count(*) >= 20;
@@ -64,8 +63,7 @@ select step, percentile_cont(0.95) within group (order by seconds)::float8 as se
 -- ENDINGS
 select f.run_id, f.kind, f.body->>'step' as step,
     coalesce(f.body->'error'->>'message', f.body->>'reason') as message, f.body->>'compensation' as compensation
-from {s}.facts f join {s}.runs r on r.run_id = f.run_id and r.rev = f.seq
-where f.run_id = any(:runs) and f.kind in ('run_failed', 'run_cancelled');
+from {s}.facts f where f.run_id = any(:runs) and f.kind in ('run_failed', 'run_cancelled');
 
 -- PROGRESS
 select run_id, sum(case kind when 'run_started' then coalesce(json_array_length(body->'carried'), 0) else 1 end) as done
@@ -79,14 +77,11 @@ select fingerprint, json_array_length(spec->'nodes') as steps from {s}.definitio
 where fingerprint = any(:definitions);
 
 -- BY_TAIL
-select run_id, workflow, status, started_at from {s}.runs
-where reverse(right(run_id::text, 12)) ~>=~ :low and reverse(right(run_id::text, 12)) ~<~ :high
-    and replace(run_id::text, '-', '') ~ :ends
+select run_id, workflow, status, started_at from {s}.runs where run_id = any(array(
+    select run_id from {s}.facts where seq = 1
+        and reverse(right(run_id::text, 12)) ~>=~ :low and reverse(right(run_id::text, 12)) ~<~ :high
+        and replace(run_id::text, '-', '') ~ :ends))
 order by started_at desc, run_id limit :limit;
 
 -- DEFINITION
 select definition from {s}.runs where run_id = :run_id;
-
--- COUNTS
-select status, count(*) as n from {s}.runs
-where ended_at is null or ended_at >= {s}.clock() - interval '24 hours' group by status;

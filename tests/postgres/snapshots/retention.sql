@@ -1,9 +1,37 @@
 -- PAGE
 with page as (
-    select run_id, workflow, status, partition, started_at, ended_at from {s}.runs
-    where (started_at, run_id) > (coalesce(cast(:started_at as timestamptz), '-infinity'), :run_id)
-        and started_at < :newest
-    order by started_at, run_id limit :most
+    select * from (
+        (select run_id, workflow, status, partition, started_at, ended_at from {s}.runs
+            where ended_at is not null and archived = false and status = 'completed'
+                and (started_at, run_id) > (coalesce(cast(:started_at as timestamptz), '-infinity'), :run_id)
+                and started_at < :newest
+            order by started_at, run_id limit :most)
+        union all (select run_id, workflow, status, partition, started_at, ended_at from {s}.runs
+            where ended_at is not null and archived = false and status = 'failed'
+                and (started_at, run_id) > (coalesce(cast(:started_at as timestamptz), '-infinity'), :run_id)
+                and started_at < :newest
+            order by started_at, run_id limit :most)
+        union all (select run_id, workflow, status, partition, started_at, ended_at from {s}.runs
+            where ended_at is not null and archived = false and status = 'cancelled'
+                and (started_at, run_id) > (coalesce(cast(:started_at as timestamptz), '-infinity'), :run_id)
+                and started_at < :newest
+            order by started_at, run_id limit :most)
+        union all (select run_id, workflow, status, partition, started_at, ended_at from {s}.runs
+            where ended_at is not null and archived = true and status = 'completed'
+                and (started_at, run_id) > (coalesce(cast(:started_at as timestamptz), '-infinity'), :run_id)
+                and started_at < :newest
+            order by started_at, run_id limit :most)
+        union all (select run_id, workflow, status, partition, started_at, ended_at from {s}.runs
+            where ended_at is not null and archived = true and status = 'failed'
+                and (started_at, run_id) > (coalesce(cast(:started_at as timestamptz), '-infinity'), :run_id)
+                and started_at < :newest
+            order by started_at, run_id limit :most)
+        union all (select run_id, workflow, status, partition, started_at, ended_at from {s}.runs
+            where ended_at is not null and archived = true and status = 'cancelled'
+                and (started_at, run_id) > (coalesce(cast(:started_at as timestamptz), '-infinity'), :run_id)
+                and started_at < :newest
+            order by started_at, run_id limit :most)
+    ) over order by started_at, run_id limit :most
 ), cutoff as (
     select * from unnest(:workflows, :statuses, :befores) as c(workflow, status, before)
 )
@@ -17,12 +45,15 @@ select run_id, count(*) as facts, coalesce(sum(pg_column_size(body)), 0)::bigint
 from {s}.facts where run_id = any(:runs) group by run_id;
 
 -- IN_USE
+with young as materialized (
+    select run_id, parent_run_id, started_at from {s}.runs where ended_at is null
+    union all select run_id, parent_run_id, started_at from {s}.runs where ended_at is not null and archived in (false, true) and status in ('completed', 'failed', 'cancelled') and rested_at between :at and 'infinity' and ended_at > :at
+)
 select distinct v.run_id::uuid as run_id
-from {s}.runs r join {s}.facts f on f.run_id = r.run_id and f.seq = 1
+from young r join {s}.facts f on f.run_id = r.run_id and f.seq = 1
 cross join lateral (values
     (f.body->>'replay_of'), (f.body->'forked_from'->>'run'), (r.parent_run_id::text)) v(run_id)
-where (r.ended_at is null or r.ended_at > :at) and r.started_at >= coalesce(cast(:since as timestamptz), '-infinity')
-    and v.run_id is not null;
+where r.started_at >= coalesce(cast(:since as timestamptz), '-infinity') and v.run_id is not null;
 
 -- RETIRE
 select run_id from unnest(:runs) with ordinality as r(run_id, n)

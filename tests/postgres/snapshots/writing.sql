@@ -1,9 +1,9 @@
 -- START
 with heads as (
     insert into {s}.runs (run_id, rev, head_hash, status, workflow, definition, trigger, queue, priority, partition,
-        key, attributes, fold, state, started_at, updated_at, ended_at)
+        key, attributes, fold, state, started_at, updated_at, ended_at, rested_at)
     select h.run_id, h.rev, h.hash, h.status, h.workflow, h.definition, h.trigger, h.queue, h.priority, h.partition,
-        h.key, h.attributes::jsonb, 3, h.state::json, h.at, h.at, h.ended
+        h.key, h.attributes::jsonb, 3, h.state::json, h.at, h.at, h.ended, h.ended
     from unnest(:h_run, :h_rev, :h_hash, :h_status, :h_workflow, :h_definition, :h_trigger, :h_queue, :h_priority,
         :h_partition, :h_key, :h_attributes, :h_state, :h_at, :h_ended)
         as h(run_id, rev, hash, status, workflow, definition, trigger, queue, priority, partition, key, attributes,
@@ -37,7 +37,8 @@ with gone as (
 ), heads as (
     update {s}.runs r
     set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = 3,
-        updated_at = h.at, ended_at = h.ended
+        updated_at = h.at, ended_at = coalesce(r.ended_at, h.ended),
+        rested_at = case when h.ended is not null then h.at end
     from unnest(:h_run, :h_before, :h_rev, :h_hash, :h_status, :h_state, :h_at, :h_ended)
         as h(run_id, before, rev, hash, status, state, at, ended)
     where r.run_id = h.run_id and r.rev = h.before returning 1

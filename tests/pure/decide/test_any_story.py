@@ -29,9 +29,16 @@ from squidie.history.facts import (
 )
 from squidie.history.fold import fold
 from squidie.history.lifecycle import RunStatus
+from squidie.history.notes import NOTES
 from squidie.history.run import Run
 from tests.pure.scene import RUN, SETTLED, owed, shown
 from tests.pure.story import stories, tell
+
+
+def ending(scene):
+    """Its facts, without the notes that follow its end."""
+    last = max(number for number, fact in enumerate(scene.facts) if not isinstance(fact, NOTES))
+    return scene.facts[: last + 1]
 
 
 @settings(max_examples=150)
@@ -40,7 +47,7 @@ def test_every_run_ends_once_and_every_attempt_is_closed_once(dice):
     """1.17, 1.20, 2.7, 2.8."""
     scene = tell(dice)
 
-    ends = [isinstance(fact, TERMINAL) for fact in scene.facts]
+    ends = [isinstance(fact, TERMINAL) for fact in ending(scene)]
     assert ends == [False] * (len(ends) - 1) + [True]
     opened = Counter((o.step, o.attempt) for fact in scene.facts for o in fact.opens if o.kind is not OpenKind.TIMER)
     assert set(opened.values()) <= {1}
@@ -103,7 +110,7 @@ def test_exactly_what_took_effect_is_undone_and_then_the_run_ends_as_it_was_to_e
 
     begun = next((fact for fact in scene.facts if isinstance(fact, CompensationStarted)), None)
     if begun is None:
-        assert scene.facts[-1].kind == "run_completed" or scene.facts[-1].compensation is not Undoing.FINISHED
+        assert ending(scene)[-1].kind == "run_completed" or ending(scene)[-1].compensation is not Undoing.FINISHED
         return
     done = {fact.step: seq for seq, fact in enumerate(scene.facts) if isinstance(fact, AttemptCompleted)}
     unsure = {step for fact in scene.facts for step in nobody_knows(fact)}
@@ -112,7 +119,7 @@ def test_exactly_what_took_effect_is_undone_and_then_the_run_ends_as_it_was_to_e
     completed = [step for step in begun.order if step in done]
     assert completed == sorted(completed, key=done.get, reverse=True)
 
-    ended, undone = scene.facts[-1], {step for step in begun.order if f"compensate:{step}" in done}
+    ended, undone = ending(scene)[-1], {step for step in begun.order if f"compensate:{step}" in done}
     assert (ended.compensation is Undoing.FINISHED) is (undone == set(begun.order))
     if ended.compensation is Undoing.FINISHED:
         assert isinstance(ended, RunFailed if begun.cause is Cause.FAILED else RunCancelled)

@@ -22,6 +22,7 @@ def test_a_kind_is_the_name_of_its_class_in_snake_case():
         *("pause_opened", "vote_cast", "review_delegated", "pause_resolved"),
         *("event_awaited", "event_buffered", "event_received", "event_lapsed"),
         *("deadline_passed", "drain_started", "compensation_started", "compensation_stuck"),
+        *("attributes_changed", "run_archived", "run_unarchived"),
     }
 
 

@@ -45,6 +45,7 @@ from squidie.history.facts import (
 )
 from squidie.history.fold import fold
 from squidie.history.lifecycle import RunStatus
+from squidie.history.notes import NOTES, AttributesChanged, RunArchived, RunUnarchived
 from squidie.history.run import INLINE_EACH, INLINE_SUM, NodeStatus, Past, Run
 from squidie.workflow.spec import NodeKind, Overdue
 from tests.pure.drawn import facts, histories
@@ -124,7 +125,7 @@ def test_what_no_decision_could_have_written_is_named_and_never_raises(history):
     if history and not isinstance(history[0][1], RunStarted):
         assert "seq 1: " + history[0][1].kind + " before the start" in run.anomalies
     if ends and ends[0] + 1 < len(history):
-        assert run.anomalies[-1].endswith("after the end")
+        assert run.anomalies[-1].endswith("after the end") or isinstance(history[-1][1], NOTES)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +317,32 @@ def test_nothing_that_follows_the_end_changes_how_it_ended(fact):
     run = fold([(after(9), fact)], before)
 
     assert (run.status, run.output, run.nodes, run.edges) == (before.status, before.output, before.nodes, before.edges)
-    assert run.anomalies == (f"seq 4: {fact.kind} after the end",)
+    is_note = isinstance(fact, NOTES) and not (fact.opens or fact.closes or fact.ends)
+    assert run.anomalies == (() if is_note else (f"seq 4: {fact.kind} after the end",))
+
+
+def test_notes_change_what_a_run_is_found_by_and_whether_it_is_shown():
+    """2.8, 18.6, 18.7: before the end and after it; what is null has no value any more."""
+    started = msgspec.structs.replace(STARTED, attributes={"a": 1, "b": "x"})
+    before = folded(started, AttributesChanged(changes={"b": None, "c": [True]}), DONE, ENDED)
+
+    run = fold(
+        [(after(9), AttributesChanged(changes={"a": None, "c": None})), (after(9), RunArchived(reason="x"))], before
+    )
+
+    assert (before.attributes, before.archived, run.attributes, run.archived) == (
+        {"a": 1, "c": [True]},
+        False,
+        None,
+        True,
+    )
+    assert fold([(after(10), RunUnarchived())], run).archived is False
+    assert run.anomalies == ()
+
+
+def test_an_open_run_cannot_have_been_archived():
+    """18.7"""
+    assert folded(STARTED, RunArchived(reason="x")).anomalies == ("seq 2: run_archived before the end",)
 
 
 def test_a_started_run_knows_what_it_was_given():
