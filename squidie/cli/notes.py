@@ -24,7 +24,8 @@ def archive(reading: Reading, runs: tuple[str, ...], *, reason: str, actor: str)
     """Put ended runs away: lists show them with is:archived only. Nothing of them is removed."""
     squidie = reading.setup.on_journal()
     found = [reading.setup.find(each) for each in runs]
-    _say(reading, "archived", [squidie.archive_run(run_id, reason, actor=actor, source="cli") for run_id in found])
+    away = [squidie.archive_run(run_id, reason, actor=actor, source="cli") for run_id in found]
+    _say(reading, "squidie.archive/1", "archived", away)
 
 
 @click.command()
@@ -37,12 +38,12 @@ def unarchive(reading: Reading, runs: tuple[str, ...], *, reason: str | None, ac
     squidie = reading.setup.on_journal()
     found = [reading.setup.find(each) for each in runs]
     shown = [squidie.unarchive_run(run_id, comment=reason, actor=actor, source="cli") for run_id in found]
-    _say(reading, "unarchived", shown)
+    _say(reading, "squidie.unarchive/1", "unarchived", shown)
 
 
-def _say(reading: Reading, became: str, runs: list[Run]) -> None:
+def _say(reading: Reading, name: str, became: str, runs: list[Run]) -> None:
     if reading.as_json:
-        reading.document("squidie.archive/1", {became: [str(run.id) for run in runs]})
+        reading.document(name, {became: [str(run.id) for run in runs]})
         return
     for run in runs:
         reading.screen.print(f"[green]✓[/] {run.id.hex[-6:]} {became}")

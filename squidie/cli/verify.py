@@ -24,7 +24,7 @@ _SHOWN = 50
 
 
 @click.command()
-@click.argument("runs", metavar="RUN...", nargs=-1)
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only so many runs, drawn.")
 @click.option("--rebuild", is_flag=True, help="Make again from facts what differs from them.")
 @click.option("--strict", is_flag=True, help="Exit with 8 for what was made again, or cannot be read by this version.")
@@ -84,13 +84,13 @@ def _print(reading: Reading, found: Verification, seconds: float) -> None:
     if len(found.found) > _SHOWN:
         screen.print(f"[dim]and {len(found.found) - _SHOWN:,} more; --json has them all[/]")
     read = f"{many(found.runs, 'run')} with {many(found.facts, 'fact')}"
-    rate = f" ({found.facts / seconds:,.0f} facts a second)" if found.facts and seconds > 0 else ""
+    rate = f" ({found.facts / seconds:,.0f} facts/s)" if found.facts and seconds > 0 else ""
     if found.rebuilt:
         screen.print(f"[green]✓[/] {many(len(found.rebuilt), 'run')} made again from facts")
     if found.busy:
         screen.print(f"[yellow]⚠[/] {many(len(found.busy), 'run')} held by somebody: try again")
     if not found.found:
-        screen.print(f"[green]✓[/] {read}: whole, and everything derived from them agrees{rate}")
+        screen.print(f"[green]✓[/] {read}: whole, and what is derived agrees{rate}")
         return
     screen.note(f"{read} read{rate}")
     if any(not each.is_damage and not each.rebuilt and each.rule != "unknown_kind" for each in found.found):

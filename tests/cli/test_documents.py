@@ -23,12 +23,12 @@ READING = (
     "status", "ls", "ls state:ended", "show 9c7f3b", "show 9c7f3b --graph --timeline --journal", "show 5e19d4",
     "explain 9c7f3b", "explain 9c7f3b --step ship_order", "explain --stuck --all", "watch b81f56",
     "watch workflow:RefundOrder --timeout 50ms", "tail --since 3h --no-follow", "graph 9c7f3b", "graph OrderFlow",
-    "graph 9c7f3b --history", "export 5e19d4", "check", "dead ls", "dead groups", "dead show 5e19d4",
+    "graph 9c7f3b --history", "export 5e19d4", "check", "ls is:archived", "dead ls", "dead groups", "dead show 5e19d4",
 )  # fmt: skip
 """Commands that show runs: with each scope, too."""
 
 OTHERS = (
-    "workflows ls", "workflows show RefundOrder", "workflows validate",
+    "verify", "workflows ls", "workflows show RefundOrder", "workflows validate",
     "workflows diff OrderFlow declared", "doctor", "queues ls", "workers ls", "limits ls", "schedules ls",
     "schedules show NightlySync", "schedules next NightlySync", "migrate", "version", "gc --completed 1h",
     "replay b81f56 --preview",
@@ -38,7 +38,8 @@ CHANGING = (
     "delegate 9c7f3b finance", "approve 9c7f3b", "retry 9c7f3b", "resume c6a835 --step looked_at",
     "reject c6a835 --step agreed --note no", "signal 42ad0e parcel_sent -p parcel=p-18",
     "start OrderFlow -p order_id=1",
-    "cancel 1b9e60 --reason x", "replay 30c2aa", "fork b81f56 notify_customer",
+    "cancel 1b9e60 --reason x", "archive e07c19 --reason x", "unarchive e07c19",
+    "replay 30c2aa", "fork b81f56 notify_customer",
     "dead requeue 5e19d4 --reason x", "dead discard d4417f --reason x", "queues pause etl --reason x",
     "queues resume etl", "limits set printer 3 --reason x", "limits unset printer",
     "schedules pause NightlySync --reason x", "schedules resume NightlySync", "schedules run-now NightlySync",

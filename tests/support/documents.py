@@ -18,6 +18,7 @@ from squidie.engine.fires import Moment, Shown
 from squidie.engine.operating import LimitState
 from squidie.engine.replaying import Preview
 from squidie.engine.retention import RetentionPlan, RetentionReport
+from squidie.engine.verifying import Verification
 from squidie.journal.queues import Pause
 from squidie.views.bundle import Bundle
 from squidie.views.catalogue import Catalogue, WorkflowView
@@ -93,6 +94,7 @@ DOCUMENTS: dict[str, Document] = {
         "workflows diff", None, {"workflow": str, "before": str, "after": str, "difference": Difference}
     ),
     "squidie.bundle/1": Document("export", Bundle, {"scope": str}),
+    "squidie.verification/1": Document("verify", Verification, {"ok": bool}),
     "squidie.check/1": Document("check", StrandedRuns, {"ok": bool}),
     "squidie.doctor/1": Document("doctor", None, {"ok": bool, "checks": list[Checked]}),
     "squidie.queues/1": Document("queues ls", None, {"queues": tuple[QueueView, ...], "at": str}),
@@ -113,6 +115,8 @@ DOCUMENTS: dict[str, Document] = {
     "squidie.start/1": Document("start, schedules run-now", None, STARTED),
     "squidie.start_many/1": Document("start of a file of many", None, {"started": Any, "existed": Any, "errors": Any}),
     "squidie.cancel/1": Document("cancel", None, {"cancelled": list[str]}),
+    "squidie.archive/1": Document("archive", None, {"archived": list[str]}),
+    "squidie.unarchive/1": Document("unarchive", None, {"unarchived": list[str]}),
     "squidie.replay_preview/1": Document("replay --preview, fork --preview", Preview),
     **{f"squidie.{verb}/1": Document(verb, None, COMMANDED) for verb in VERBS},
     "squidie.retention.plan/1": Document("gc", RetentionPlan),
