@@ -14,12 +14,14 @@ from squidie.engine.rows import rows_of
 from squidie.errors import HistoryError, UnknownFact
 from squidie.history.bodies import OpenKind
 from squidie.history.fold import fold
+from squidie.history.notes import NOTES
 from squidie.history.run import FOLD, Run
 from squidie.history.soundness import Flaw, Rule, flaw_at_end, flaw_in_fold
 from squidie.journal import heads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -76,19 +78,29 @@ def compared(parts: Parts, connection: Connection, look: Look) -> Compared:
         rows = rows_of(head.run_id, spec, (each.fact for each in look.facts), run.partition)
     except KeyError as error:
         return _only(Flaw(run.revision, Rule.CONTRADICTION, f"what ended was never opened: {error}"))
-    return Compared(run, rows, (*_of_head(head, run), *_of_rows(look, run, rows)))
+    return Compared(run, rows, (*_of_head(look, run), *_of_rows(look, run, rows)))
 
 
 def _only(flaw: Flaw) -> Compared:
     return Compared(None, {}, (flaw,))
 
 
-def _of_head(head: Any, run: Run) -> list[Flaw]:
+def ended_at(look: Look, run: Run) -> datetime | None:
+    """When the run ended, if it has: notes may have been made on it since."""
+    if run.is_open:
+        return None
+    return next(each.at for each in reversed(look.facts) if not isinstance(each.fact, NOTES))
+
+
+def _of_head(look: Look, run: Run) -> list[Flaw]:
     """Columns that repeat facts, and the cached state, where it is of this fold."""
-    names = ("status", "workflow", "definition", "trigger", "queue", "priority", "partition")
+    head = look.head
+    names = ("status", "workflow", "definition", "trigger", "queue", "priority", "partition", "archived")
     said = [name for name in names if getattr(head, name) != getattr(run, name)]
-    if head.ended_at != (None if run.is_open else run.at):
-        said.append("ended_at")
+    times = {"ended_at": ended_at(look, run), "rested_at": None if run.is_open else run.at}
+    said += [name for name, at in times.items() if getattr(head, name) != at]
+    if (head.attributes or None) != (run.attributes or None):
+        said.append("attributes")
     if head.state is not None and head.fold == FOLD and not _is_alike(head.state, run):
         said.append("state")
     return [Flaw(run.revision, Rule.STATE_MISMATCH, f"the head's {', '.join(said)} differ from facts")] if said else []

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from squidie.engine.comparing import compared, differing, lacks_state
+from squidie.engine.comparing import compared, differing, ended_at, lacks_state
 from squidie.engine.transact import announce
 from squidie.errors import JournalBusy
 from squidie.history.attempts import OpenAttempt
@@ -106,5 +106,5 @@ def _remade(changes: Rebuilt, look: Look, found: Compared) -> list[OpenAttempt]:
     opened = [*lost, *(found.rows[row.key] for row in other)]
     for row in opened:
         changes.fill(row)
-    changes.keep(look.head.run_id, found.run, encode_state(found.run))
+    changes.keep(look.head, found.run, encode_state(found.run), ended_at(look, found.run))
     return opened

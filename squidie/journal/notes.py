@@ -59,7 +59,7 @@ def write(journal: Journal, connection: Connection, noted: Iterable[tuple[UUID, 
         return
     given = {
         "runs": Uuids(run_id for run_id, _, _ in noted),
-        "attributes": Texts(_json(after.attributes) for _, _, after in noted),
+        "attributes": Texts(as_json(after.attributes) for _, _, after in noted),
         "archived": Bools(after.archived for _, _, after in noted),
     }
     connection.execute(journal.sql(NOTE), given)
@@ -68,6 +68,11 @@ def write(journal: Journal, connection: Connection, noted: Iterable[tuple[UUID, 
         had, has = values_of(before.attributes or {}), values_of(after.attributes or {})
         gone += [(run_id, *pair) for pair in had - has]
         new += [(run_id, *pair) for pair in has - had]
+    replace(journal, connection, gone, new)
+
+
+def replace(journal: Journal, connection: Connection, gone: list[Value], new: list[Value]) -> None:
+    """Runs are found by some values no more, and by others from now on."""
     _each(journal, connection, REMOVE, gone)
     _each(journal, connection, ADD, new)
 
@@ -79,5 +84,6 @@ def _each(journal: Journal, connection: Connection, statement: str, values: list
         connection.execute(journal.sql(statement), given)
 
 
-def _json(attributes: Mapping[str, object] | None) -> bytes | None:
+def as_json(attributes: Mapping[str, object] | None) -> bytes | None:
+    """As heads keep them; None for none."""
     return msgspec.json.encode(attributes) if attributes else None

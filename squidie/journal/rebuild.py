@@ -10,14 +10,16 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from squidie.errors import UnknownFact
+from squidie.history.attributes import values_of
 from squidie.history.run import FOLD
-from squidie.journal import facts
+from squidie.journal import facts, notes
 from squidie.journal.arrays import Bools, Ints, Texts, Times, Uuids
 from squidie.journal.attempts import ROW, row_of
 from squidie.journal.writing import Columns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Connection
@@ -42,7 +44,8 @@ NUMBER = "select count(*) from {s}.runs"
 
 HEADS = """
 select run_id, rev, head_hash, status, workflow, definition, trigger, queue, priority, partition, fold,
-    state::text as state, ended_at from {s}.runs where run_id = any(:runs) order by run_id
+    state::text as state, ended_at, rested_at, archived, attributes
+from {s}.runs where run_id = any(:runs) order by run_id
 """
 """Heads with everything of them that facts say, too."""
 
@@ -84,11 +87,12 @@ select * from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, 
 KEEP = f"""
 update {{s}}.runs r
 set status = h.status, state = h.state::json, fold = {FOLD}, updated_at = h.at, ended_at = h.ended,
+    rested_at = case when h.ended is not null then h.at end, archived = h.archived, attributes = h.attributes::jsonb,
     workflow = h.workflow, definition = h.definition, trigger = h.trigger, queue = h.queue, priority = h.priority,
     partition = h.partition
 from unnest(:h_run, :h_rev, :h_status, :h_state, :h_at, :h_ended, :h_workflow, :h_definition, :h_trigger, :h_queue,
-    :h_priority, :h_partition) as h(run_id, rev, status, state, at, ended, workflow, definition, trigger, queue,
-    priority, partition)
+    :h_priority, :h_partition, :h_archived, :h_attributes) as h(run_id, rev, status, state, at, ended, workflow,
+    definition, trigger, queue, priority, partition, archived, attributes)
 where r.run_id = h.run_id and r.rev = h.rev
 """
 """Heads as facts say them."""
@@ -176,6 +180,8 @@ class Rebuilt:
     """What differs from facts, of runs whose heads are locked, on its way into the journal."""
 
     def __init__(self) -> None:
+        self.untrue: list[notes.Value] = []
+        self.true: list[notes.Value] = []
         self.gone = Columns(g_run=Uuids, g_kind=Texts, g_step=Texts, g_attempt=Ints)
         self.opened = Columns(
             o_run=Uuids,
@@ -205,6 +211,8 @@ class Rebuilt:
             h_queue=Texts,
             h_priority=Ints,
             h_partition=Texts,
+            h_archived=Bools,
+            h_attributes=Texts,
         )
 
     def drop(self, row: OpenAttempt) -> None:
@@ -229,9 +237,11 @@ class Rebuilt:
             row.rate,
         )
 
-    def keep(self, run_id: UUID, run: Run, state: bytes | None) -> None:
-        """A head becomes what its run is."""
-        ended = None if run.is_open else run.at
+    def keep(self, head: Any, run: Run, state: bytes | None, ended: datetime | None) -> None:
+        """A head becomes what its run is, and the run is found by what it has, and by nothing that it had wrongly."""
+        run_id, had, has = head.run_id, values_of(head.attributes or {}), values_of(run.attributes or {})
+        self.untrue += [(run_id, *pair) for pair in had - has]
+        self.true += [(run_id, *pair) for pair in has]
         self.heads.add(
             run_id,
             run.revision,
@@ -245,6 +255,8 @@ class Rebuilt:
             run.queue,
             run.priority,
             run.partition,
+            run.archived,
+            notes.as_json(run.attributes),
         )
 
     def write(self, journal: Journal, connection: Connection) -> None:
@@ -252,3 +264,4 @@ class Rebuilt:
         for statement, columns in ((CLEAR, self.gone), (FILL, self.opened), (KEEP, self.heads)):
             if len(columns):
                 connection.execute(journal.sql(statement), columns.columns)
+        notes.replace(journal, connection, self.untrue, self.true)

@@ -36,7 +36,7 @@ def test_a_sound_journal_is_said_in_one_line(squidie, told):
     (said,) = told("--strict")
 
     assert said.startswith("✓ 2 runs with 10 facts: whole, and what is derived agrees (")
-    assert said.endswith(" facts a second)")
+    assert said.endswith(" facts/s)")
 
 
 @pytest.mark.tampered("a fact is another one")

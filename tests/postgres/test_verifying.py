@@ -273,6 +273,33 @@ def test_what_differs_is_named_and_made_again(squidie, harm, said):
     assert run.result(1) == "c1"
 
 
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ("update {s}.runs set archived = false", "archived"),
+        ("update {s}.runs set rested_at = rested_at + interval '1 s'", "rested_at"),
+        ("update {s}.runs set ended_at = ended_at + interval '1 s'", "ended_at"),
+        ('update {s}.runs set attributes = \'{"customer": "bob"}\'', "attributes"),
+    ],
+)
+def test_what_notes_left_is_compared_and_made_again(make, bells, harm, said):
+    """3.3, 18.6, 18.7: a run that has ended, was noted on and put away; it is found again by what it has."""
+    squidie = make(Single, delivery=bells, attributes={"customer": "string"})
+    run = squidie.start(Single, attributes={"customer": "eve"})
+    work_off(squidie)
+    squidie.update_attributes(run.id, {"customer": "ann"})
+    squidie.archive_run(run.id, "a test")
+    assert squidie.verify().found == ()
+    heads = query(squidie, HEADS)
+    change(squidie, harm)
+
+    (found,) = squidie.rebuild().found
+
+    assert (found.said, found.rebuilt) == (f"the head's {said} differ from facts", True)
+    assert query(squidie, HEADS) == heads
+    assert [each.id for each in squidie.list_runs(attributes={"customer": "ann"}, archived=True).runs] == [run.id]
+
+
 def test_a_row_of_nothing_is_dropped(squidie):
     """3.3"""
     run = squidie.start(Single)

@@ -10,7 +10,8 @@ select count(*) from {s}.runs;
 
 -- HEADS
 select run_id, rev, head_hash, status, workflow, definition, trigger, queue, priority, partition, fold,
-    state::text as state, ended_at from {s}.runs where run_id = any(:runs) order by run_id;
+    state::text as state, ended_at, rested_at, archived, attributes
+from {s}.runs where run_id = any(:runs) order by run_id;
 
 -- LOCK
 select run_id from {s}.runs where run_id = any(:runs) order by run_id for no key update skip locked;
@@ -41,9 +42,10 @@ select * from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, 
 -- KEEP
 update {s}.runs r
 set status = h.status, state = h.state::json, fold = 3, updated_at = h.at, ended_at = h.ended,
+    rested_at = case when h.ended is not null then h.at end, archived = h.archived, attributes = h.attributes::jsonb,
     workflow = h.workflow, definition = h.definition, trigger = h.trigger, queue = h.queue, priority = h.priority,
     partition = h.partition
 from unnest(:h_run, :h_rev, :h_status, :h_state, :h_at, :h_ended, :h_workflow, :h_definition, :h_trigger, :h_queue,
-    :h_priority, :h_partition) as h(run_id, rev, status, state, at, ended, workflow, definition, trigger, queue,
-    priority, partition)
+    :h_priority, :h_partition, :h_archived, :h_attributes) as h(run_id, rev, status, state, at, ended, workflow,
+    definition, trigger, queue, priority, partition, archived, attributes)
 where r.run_id = h.run_id and r.rev = h.rev;
