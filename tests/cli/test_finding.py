@@ -95,7 +95,7 @@ def test_what_has_ended_is_put_away_and_shown_again(call, three, squidie):
     assert (by.verb, by.actor, by.source) == ("archive_run", "ann", "cli")
 
     again = json.loads(call("unarchive", str(first.id), "--reason", "asked again", "--json").stdout)
-    assert again == {"schema": "squidie.archive/1", "unarchived": [str(first.id)]}
+    assert again == {"schema": "squidie.unarchive/1", "unarchived": [str(first.id)]}
     assert all_facts(squidie, first)[-1].by.comment == "asked again"
 
 

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import event, make_url
-from squidie.cli.journal_checks import journal_regressed
-from squidie.cli.patient import Patient
 
 from squidie import migrate
+from squidie.cli.checks.journal import journal_regressed
+from squidie.cli.checks.patient import Patient
 from squidie.cli.setup import Setup
 from squidie.engine.memory import KEPT
 from squidie.errors import JournalRegressed, JournalUnavailable
