@@ -5,9 +5,7 @@ A bell that comes too early, twice or not at all changes latency only: a worker'
 
 from __future__ import annotations
 
-import heapq
 import math
-import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -16,6 +14,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.orm import scoped_session
 
 from squidie import failpoints
+from squidie.engine.later import Later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -38,16 +37,13 @@ SQLAlchemy gives word just before the commit happens, so they ring shortly after
 
 
 class Bells:
-    """Rings now, or later from one thread that exists only once it is needed."""
+    """Rings now, or later."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
         self._hosts: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
-        self._later: list[tuple[float, str]] = []
         self._known: set[tuple[float, str]] = set()
-        self._closing = False
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._later = Later("squidie-bells", self._due)
 
     def ring(self, queues: Collection[str]) -> None:
         """Announce work that is due on these queues now."""
@@ -59,15 +55,9 @@ class Bells:
         if seconds > FARTHEST:
             return
         at = math.ceil((time.monotonic() + max(0.0, seconds)) / SLOT) * SLOT, queue
-        with self._changed:
-            if at in self._known or self._closing:
-                return
+        if at not in self._known:  # two threads that find so at once ring twice, which does no harm
             self._known.add(at)
-            heapq.heappush(self._later, at)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="squidie-bells", daemon=True)
-                self._thread.start()
-            self._changed.notify()
+            self._later.put(at[0], at)
 
     def ring_after(self, host: Any, queues: Collection[str]) -> None:
         """Ring once the host's transaction has committed; never if it rolls back."""
@@ -94,20 +84,11 @@ class Bells:
 
     def close(self) -> None:
         """Ring no more for what will be due: the sweeps do."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
+        self._later.close()
 
-    def _run(self) -> None:
-        while not self._closing:
-            with self._changed:
-                wait = self._later[0][0] - time.monotonic() if self._later else None
-                if wait is None or wait > 0:
-                    self._changed.wait(wait)
-                    continue
-                at = heapq.heappop(self._later)
-                self._known.discard(at)
-            self.ring((at[1],))
+    def _due(self, at: tuple[float, str]) -> None:
+        self._known.discard(at)
+        self.ring((at[1],))
 
 
 def listen(host: Any, waiting: set[T] | dict[T, None], then: Callable[[Collection[T]], None]) -> None:

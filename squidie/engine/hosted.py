@@ -2,15 +2,12 @@
 
 The host's commit gives a word (an ORM session's just after, a Core connection's just before it happens), and a look at
 the journal says which facts have come about. So what was rolled back, to a savepoint too, and what failed in the commit
-itself, is told to nobody. The looks are a thread's, which exists only once it is needed.
+itself, is told to nobody.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import logging
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +16,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy.orm import scoped_session
 
 from squidie.engine.bells import listen
+from squidie.engine.later import Later
 from squidie.errors import SquidieError
 from squidie.journal import facts
 
@@ -55,11 +53,7 @@ class Hosted:
         self._journal = journal
         self._tell = tell
         self._hosts: WeakKeyDictionary[Any, dict[Group, None]] = WeakKeyDictionary()
-        self._later: list[tuple[float, int, int, tuple[Group, ...]]] = []
-        self._numbers = itertools.count()
-        self._changed = threading.Condition()
-        self._closing = False
-        self._thread: threading.Thread | None = None
+        self._later: Later[tuple[int, Collection[Group]]] = Later("squidie-telemetry", self._due)
 
     def wait(self, host: Any, groups: Collection[Group]) -> None:
         """Tell of these once the host's transaction has committed, if they are in the journal then."""
@@ -72,36 +66,17 @@ class Hosted:
 
     def close(self) -> None:
         """Look once more, at once: the process may end."""
-        with self._changed:
-            self._closing = True
-            rest = [(look, groups) for _, _, look, groups in self._later]
-            self._later.clear()
-            self._changed.notify()
-        for _, groups in rest:
+        for _, groups in self._later.close():
             self._look(groups)
 
     def _soon(self, groups: Collection[Group], look: int = 0) -> None:
-        with self._changed:
-            if self._closing:
-                return
-            at = time.monotonic() + LOOKS[look]
-            heapq.heappush(self._later, (at, next(self._numbers), look, tuple(groups)))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="squidie-telemetry", daemon=True)
-                self._thread.start()
-            self._changed.notify()
+        self._later.put(time.monotonic() + LOOKS[look], (look, tuple(groups)))
 
-    def _run(self) -> None:
-        while not self._closing:
-            with self._changed:
-                wait = self._later[0][0] - time.monotonic() if self._later else None
-                if wait is None or wait > 0:
-                    self._changed.wait(wait)
-                    continue
-                _, _, look, groups = heapq.heappop(self._later)
-            missing = self._look(groups)
-            if missing and look + 1 < len(LOOKS):
-                self._soon(missing, look + 1)
+    def _due(self, waiting: tuple[int, Collection[Group]]) -> None:
+        look, groups = waiting
+        missing = self._look(groups)
+        if missing and look + 1 < len(LOOKS):
+            self._soon(missing, look + 1)
 
     def _look(self, groups: Collection[Group]) -> list[Group]:
         """Tell of what is there; what is not is given back."""

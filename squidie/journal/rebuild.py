@@ -15,7 +15,7 @@ from squidie.history.run import FOLD
 from squidie.journal import facts, notes
 from squidie.journal.arrays import Bools, Ints, Texts, Times, Uuids
 from squidie.journal.attempts import ROW, row_of
-from squidie.journal.writing import Columns
+from squidie.journal.writing import FREE, Columns, free
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -77,10 +77,10 @@ where a.run_id = g.run_id and a.kind = g.kind and a.step = g.step and a.attempt 
 """Rows that no fact speaks of, or that say something else."""
 
 FILL = """
-insert into {s}.attempts (run_id, kind, step, attempt, action, queue, priority, due_at, lost, alone, partition,
-    limit_key, rate_key)
-select * from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_lost, :o_alone,
-    :o_partition, :o_limit, :o_rate)
+insert into {s}.attempts (run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key,
+    rate_key, lost)
+select * from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
+    :o_partition, :o_limit, :o_rate, :o_lost)
 """
 """Rows as facts say them, held by nobody."""
 
@@ -183,21 +183,7 @@ class Rebuilt:
         self.untrue: list[notes.Value] = []
         self.true: list[notes.Value] = []
         self.gone = Columns(g_run=Uuids, g_kind=Texts, g_step=Texts, g_attempt=Ints)
-        self.opened = Columns(
-            o_run=Uuids,
-            o_kind=Texts,
-            o_step=Texts,
-            o_attempt=Ints,
-            o_action=Texts,
-            o_queue=Texts,
-            o_priority=Ints,
-            o_due=Times,
-            o_lost=Ints,
-            o_alone=Bools,
-            o_partition=Texts,
-            o_limit=Texts,
-            o_rate=Texts,
-        )
+        self.opened = Columns(**FREE, o_lost=Ints)
         self.heads = Columns(
             h_run=Uuids,
             h_rev=Ints,
@@ -221,21 +207,7 @@ class Rebuilt:
 
     def fill(self, row: OpenAttempt) -> None:
         """A row comes, held by nobody."""
-        self.opened.add(
-            row.run_id,
-            row.kind,
-            row.step,
-            row.attempt,
-            row.action,
-            row.queue,
-            row.priority,
-            row.due_at,
-            row.lost,
-            row.alone,
-            row.partition,
-            row.limit,
-            row.rate,
-        )
+        self.opened.add(*free(row), row.lost)
 
     def keep(self, head: Any, run: Run, state: bytes | None, ended: datetime | None) -> None:
         """A head becomes what its run is, and the run is found by what it has, and by nothing that it had wrongly."""

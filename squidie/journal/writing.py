@@ -126,30 +126,47 @@ class Columns:
         return iter(self._rows)
 
 
+FREE: dict[str, type[Column]] = {
+    "o_run": Uuids,
+    "o_kind": Texts,
+    "o_step": Texts,
+    "o_attempt": Ints,
+    "o_action": Texts,
+    "o_queue": Texts,
+    "o_priority": Ints,
+    "o_due": Times,
+    "o_alone": Bools,
+    "o_partition": Texts,
+    "o_limit": Texts,
+    "o_rate": Texts,
+}
+"""The columns of an open row that nobody holds, as `free` gives them."""
+
+
+def free(row: OpenAttempt) -> tuple[Any, ...]:
+    """An open row, whoever may hold it."""
+    return (
+        row.run_id,
+        row.kind,
+        row.step,
+        row.attempt,
+        row.action,
+        row.queue,
+        row.priority,
+        row.due_at,
+        row.alone,
+        row.partition,
+        row.limit,
+        row.rate,
+    )
+
+
 class Rows:
     """Everything that one statement writes."""
 
     def __init__(self) -> None:
         self.facts = Columns(f_run=Uuids, f_seq=Ints, f_kind=Texts, f_at=Times, f_body=Texts, f_hash=Blobs)
-        self.opened = Columns(
-            o_run=Uuids,
-            o_kind=Texts,
-            o_step=Texts,
-            o_attempt=Ints,
-            o_action=Texts,
-            o_queue=Texts,
-            o_priority=Ints,
-            o_due=Times,
-            o_alone=Bools,
-            o_partition=Texts,
-            o_limit=Texts,
-            o_rate=Texts,
-            o_claim=Uuids,
-            o_token=Blobs,
-            o_owner=Texts,
-            o_claimed=Times,
-            o_lease=Times,
-        )
+        self.opened = Columns(**FREE, o_claim=Uuids, o_token=Blobs, o_owner=Texts, o_claimed=Times, o_lease=Times)
 
     def add_fact(  # noqa: PLR0917 - in the order of the columns
         self, run_id: UUID, seq: int, kind: str, at: datetime, body: bytes, digest: bytes
@@ -161,21 +178,7 @@ class Rows:
         """One new attempt row, claimed already where it was handed over."""
         held = row.lease
         lease = (held.claim_id, held.token_hash, held.owner, held.claimed_at, held.lease_until) if held else (None,) * 5
-        self.opened.add(
-            row.run_id,
-            row.kind,
-            row.step,
-            row.attempt,
-            row.action,
-            row.queue,
-            row.priority,
-            row.due_at,
-            row.alone,
-            row.partition,
-            row.limit,
-            row.rate,
-            *lease,
-        )
+        self.opened.add(*free(row), *lease)
 
     def parameters(self, *more: Columns) -> dict[str, Any]:
         """All columns by name."""

@@ -16,6 +16,7 @@ from celery import Celery
 from redis import Redis
 from sqlalchemy import create_engine, make_url, text
 
+from evidence.pooler import Pooler
 from squidie import Workflow, approval, cron, event, manual, migrate, step
 from squidie.cli.checks import CHECKS
 from squidie.engine import conditions
@@ -26,7 +27,6 @@ from squidie_celery.advice import plain_tasks
 from squidie_notify import NotifyDelivery
 from tests.support.flows import Chain, Single, act
 from tests.support.lab import NOON, change, claim, scalar, staff, work_off
-from tests.support.pooler import Pooler
 from tests.support.shop import SendInvoice
 
 WISE = {
@@ -415,11 +415,12 @@ def test_a_server_that_is_nearly_full(healthy, look, database_url, services):
 
 
 def test_a_pooler_in_between(healthy, make, look, bells, database_url):
-    """17.10: known by this, that it names another backend than the one that answers."""
+    """17.10, P14: known by this, that it names another backend than the one that answers."""
     before = look(healthy)
-    with Pooler(database_url, renames=True) as pooler:
-        made = make(database=pooler.url, delivery=bells)
-        past = make(database=pooler.url, delivery=bells, settings={"listen_url": database_url})
+    with Pooler(database_url) as pooler:
+        url = pooler.url_of(database_url)
+        made = make(database=url, delivery=bells)
+        past = make(database=url, delivery=bells, settings={"listen_url": database_url})
         assert tripped(before, look(made)) == {"db.pooler"}
         assert tripped(before, look(past)) == set()
         for each in (made, past):
@@ -428,15 +429,16 @@ def test_a_pooler_in_between(healthy, make, look, bells, database_url):
 
 
 def test_notifications_that_reach_nobody(make, look, database_url):
-    """17.10: only where bells are rung that way."""
+    """17.10, P14: only where bells are rung that way, and no way past the pooler is named."""
     with Pooler(database_url) as pooler:
-        made = make(Single, database=pooler.url, delivery=NotifyDelivery())
+        url = pooler.url_of(database_url)
+        past = make(Single, database=url, delivery=NotifyDelivery(), settings={"listen_url": database_url})
+        made = make(Single, database=url, delivery=NotifyDelivery())
         staff(made)
-        before = look(made)
-        pooler.deaf = True
-        assert tripped(before, look(made)) == {"db.listen"}
-        made.close()
-        made.engine.dispose()
+        assert tripped(look(past), look(made)) == {"db.pooler", "db.listen"}
+        for each in (made, past):
+            each.close()
+            each.engine.dispose()
 
 
 def test_what_an_adapter_does_not_look_at_is_not_shown(healthy, look, call):

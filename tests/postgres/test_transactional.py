@@ -178,13 +178,9 @@ def test_what_is_committed_together_is_told_once_and_what_is_rolled_back_is_not(
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("committed", [True, False])
-def test_a_commit_whose_answer_was_lost_is_told_if_it_has_come_about(bank, make, committed, monkeypatch):
-    """17.7, 2.9: once the facts were asked."""
-    told = []
-    listening = make(Once, settings={"step_role": ROLE}, telemetry=told.append)
-    listening.start(Once, {"name": "ada"})
-    plain = listening.engine.dialect.do_commit
+def cut_at_commit(monkeypatch, squidie, *, committed):
+    """Lose the connection at the commit of the step's transaction, before it or with its answer; whether it was."""
+    plain = squidie.engine.dialect.do_commit
     cut = []
 
     def do_commit(raw):
@@ -193,12 +189,23 @@ def test_a_commit_whose_answer_was_lost_is_told_if_it_has_come_about(bank, make,
             if committed:
                 plain(raw)
             raw.driver_connection.close()
-            raise raw_error(listening)
+            raise raw_error(squidie)
         plain(raw)
 
-    monkeypatch.setattr(listening.engine.dialect, "do_commit", do_commit)
+    monkeypatch.setattr(squidie.engine.dialect, "do_commit", do_commit)
+    return cut
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_commit_whose_answer_was_lost_is_told_if_it_has_come_about(bank, make, committed, monkeypatch):
+    """17.7, 2.9: once the facts were asked."""
+    told = []
+    listening = make(Once, settings={"step_role": ROLE}, telemetry=told.append)
+    listening.start(Once, {"name": "ada"})
+    cut = cut_at_commit(monkeypatch, listening, committed=committed)
     listening.execute_next()
     monkeypatch.undo()
+    assert cut
     names = [event.name for event in told if event.at is not None and not event.is_span]
 
     assert names == ["run.started", *(["attempt.completed", "run.completed"] if committed else ["attempt.released"])]
@@ -470,19 +477,7 @@ def dies_at(squidie, number):
 def test_a_lost_answer_to_the_commit_is_found_out(bank, committed, monkeypatch):
     """2.9: the facts know the claim, or the step runs again as a whole."""
     run = bank.start(Accounts, {"name": "ada"})
-    plain = bank.engine.dialect.do_commit
-    cut = []
-
-    def do_commit(raw):
-        if CALLS["ada"] and not cut and raw.driver_connection.info.transaction_status.name == "INTRANS":
-            cut.append(1)
-            if committed:
-                plain(raw)
-            raw.driver_connection.close()
-            raise raw_error(bank)
-        plain(raw)
-
-    monkeypatch.setattr(bank.engine.dialect, "do_commit", do_commit)
+    cut = cut_at_commit(monkeypatch, bank, committed=committed)
     bank.execute_next()
     monkeypatch.undo()
 

@@ -34,10 +34,10 @@ delete from {s}.attempts a using unnest(:g_run, :g_kind, :g_step, :g_attempt) as
 where a.run_id = g.run_id and a.kind = g.kind and a.step = g.step and a.attempt = g.attempt;
 
 -- FILL
-insert into {s}.attempts (run_id, kind, step, attempt, action, queue, priority, due_at, lost, alone, partition,
-    limit_key, rate_key)
-select * from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_lost, :o_alone,
-    :o_partition, :o_limit, :o_rate);
+insert into {s}.attempts (run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key,
+    rate_key, lost)
+select * from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
+    :o_partition, :o_limit, :o_rate, :o_lost);
 
 -- KEEP
 update {s}.runs r
