@@ -54,6 +54,9 @@ def test_a_mutant_changes_its_file_and_leaves_it_a_program(mutation):
 
     mutated = mutation.applied(source)  # raises where a text does not stand there exactly once
 
+    if mutation.file.endswith(".sql"):
+        assert mutated != source  # that it is SQL still, the run of the mutant tells: nothing migrates otherwise
+        return
     assert ast.dump(ast.parse(mutated)) != ast.dump(ast.parse(source))
     compile(mutated, mutation.file, "exec")
 
