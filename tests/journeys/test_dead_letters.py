@@ -348,5 +348,5 @@ def test_a_requeue_that_is_refused_in_a_hosts_transaction_rings_no_bell(squidie,
     with squidie.engine.begin() as host, raises("invalid_transition"):
         squidie.requeue(run.id, "only", reason="x", actor="ann", connection=host)
 
-    assert squidie._parts.bells._later == []
+    assert squidie._parts.bells._later._items == []
     assert bells.rung == []
