@@ -373,7 +373,7 @@ def world(scratch):
     with squidie.engine.begin() as connection:
         connection.execute(text("create table if not exists public.orders (id int)"))
     squidie.runs = populated(squidie)
-    squidie._parts.bells._later._items.clear()  # a retry of the world's own is due in ten seconds, while the table is read
+    squidie._parts.bells._later._items.clear()  # a retry of the world's own is due while the table is read
     squidie._parts.bells._known.clear()
     squidie.delivery.rung.clear()
     yield squidie
