@@ -144,7 +144,8 @@ class Guard:
         with self._changed:
             self._changed.notify_all()
         if not self._in_main:
-            _raise_in(self._thread_id, None)
+            if self._why is not None:
+                _take_back(self._thread_id)
             return
         if self._has_backstop:
             faulthandler.cancel_dump_traceback_later()
@@ -184,7 +185,24 @@ class Guard:
             _raise_in(self._thread_id, why)
 
 
-def _raise_in(thread_id: int, why: type[StepInterrupted] | None) -> None:
-    """Raise it in that thread at its next line of Python; None takes back what has not been raised yet."""
-    wanted = ctypes.py_object(why) if why is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), wanted)
+class _Nothing(BaseException):
+    """Takes the place of what is to be raised no more."""
+
+
+def _raise_in(thread_id: int, why: type[BaseException]) -> None:
+    """Raise it in that thread at its next line of Python."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(why))
+
+
+def _take_back(thread_id: int) -> None:
+    """What has not been raised yet in this thread, the calling one, is not to be.
+
+    Something else is raised in its place, here and now. With nothing in its place Python goes on looking for it at
+    every call, in all threads and for good: 3.12 is slower then, and in 3.11 whatever is profiled never ends.
+    """
+    try:
+        _raise_in(thread_id, _Nothing)
+        for _ in range(1000):
+            pass
+    except _Nothing:
+        pass

@@ -6,6 +6,8 @@ import ctypes
 import itertools
 import multiprocessing
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -325,6 +327,32 @@ def test_an_interruption_that_comes_as_the_step_ends_leaves_nothing_behind(in_ma
     else:
         with ThreadPoolExecutor(1) as pool:
             pool.submit(trials).result(60)
+
+
+LIMITED = """
+import cProfile, threading
+from squidie.engine.interrupting import Guard
+from squidie.workflow.steps import Signals, StepInterrupted
+
+def steps():
+    for number in range(200):
+        try:
+            Guard(Signals(), print, timeout=0.0005, grace=10).run(lambda: sum(range(number * 60)))
+        except StepInterrupted:
+            pass
+
+thread = threading.Thread(target=steps)
+thread.start()
+thread.join()
+cProfile.run("sum(map(lambda number: number, range(10)))")
+"""
+
+
+def test_whatever_is_profiled_ends_after_steps_with_time_limits():
+    """An exception that is taken back from a thread keeps CPython looking for it, where nothing else is raised."""
+    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, timeout=60, check=False)
+
+    assert "function calls" in done.stdout, done.stderr
 
 
 def cancelled_while_it_runs(squidie, workflow):
