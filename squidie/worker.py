@@ -9,6 +9,7 @@ themselves.
 
 from __future__ import annotations
 
+import gc
 import logging
 import mmap
 import multiprocessing
@@ -17,6 +18,7 @@ import signal
 import socket
 import threading
 from contextlib import contextmanager, suppress
+from math import inf
 from multiprocessing.connection import wait
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Protocol
@@ -33,13 +35,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("squidie.worker")
 
+SELDOM = 4  # sweeps between two looks of the children while bells are heard: the sweeps ring for what was missed
 LOOK_EVERY = 1.0  # how soon an idle child notices that its parent is gone, and an untold death is told again
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 YOUNG = 1.0  # a child that dies before this age is replaced only after as long: no storm of forks
 
 
 class Listener(Protocol):
-    """What a delivery's `listener()` gives, if it has one: an ear for its bells."""
+    """What a delivery's `listener()` gives, if it has one: an ear for its bells.
+
+    One that has `hears` says by it whether bells come through; while they do, the children look less often by
+    themselves.
+    """
 
     def wait(self, timeout: float) -> set[str]:
         """The queues that were rung, as soon as there are some; empty when the time is over."""
@@ -186,14 +193,14 @@ class Worker:
     # ---- bells
 
     def _announce(self) -> None:
-        """Pass on what is heard, and every queue once in a sweep's interval, should nothing be heard at all."""
+        """Pass on what is heard, and every queue once in a while, should nothing be heard at all."""
         listener = self._listener() if self._listener is not None else None
-        every = self._squidie.settings.sweep
         unsent: set[str] = set()
-        look_at = 0.0
+        looked_at = -inf
         while not self._draining():
+            look_at = looked_at + self._squidie.settings.sweep * (SELDOM if getattr(listener, "hears", False) else 1)
             if monotonic() >= look_at:
-                look_at = monotonic() + every
+                looked_at = monotonic()
                 unsent.update(self._queues)
             unsent = {queue for queue in unsent if not self._bells.pass_on(queue)}
             timeout = min(0.05 if unsent else LOOK_EVERY, max(0.0, look_at - monotonic()))
@@ -209,6 +216,7 @@ class Worker:
 
     def _work(self) -> None:
         """Answer bells until told to stop, or orphaned."""
+        gc.freeze()  # what the parent has loaded stays: the collector need not look through it again and again
         for number in SIGNALS:  # a terminal or a supervisor signals all of us; the parent decides
             signal.signal(number, lambda *_: None)  # not SIG_IGN, which programs started by steps would inherit
         while not self._ends():

@@ -57,6 +57,11 @@ class NotifyListener:
         self._failing = False
         self._is_deaf = False
 
+    @property
+    def hears(self) -> bool:
+        """Whether bells come through now."""
+        return self._connection is not None and not self._failing
+
     def wait(self, timeout: float) -> set[str]:
         """The queues that were rung, as soon as there are some; empty when the time is over."""
         if self._is_deaf:
