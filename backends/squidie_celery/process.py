@@ -6,6 +6,7 @@ a broker. What children must inherit is made in `__init__`, for they exist befor
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from contextlib import suppress
@@ -82,6 +83,7 @@ class Process(bootsteps.StartStopStep):
 
     def _on_child_begin(self, **_: Any) -> None:
         self._births.report()
+        gc.freeze()  # what the parent has loaded stays: the collector need not look through it again and again
 
     def _on_child_exit(self, **_: Any) -> None:
         self._squidie.delivery.close()

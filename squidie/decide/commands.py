@@ -86,7 +86,7 @@ class Fork(msgspec.Struct, frozen=True):
     begins: tuple[str, ...]
 
 
-class _Held(msgspec.Struct, frozen=True):
+class _Held(msgspec.Struct, frozen=True, gc=False):
     """A command of the holder of a claim: the fence is the claim's id and the hash of its token."""
 
     run_id: UUID

@@ -16,7 +16,7 @@ AttemptKey = tuple[UUID, str, int]
 """Run, step and attempt number."""
 
 
-class Lease(msgspec.Struct, frozen=True):
+class Lease(msgspec.Struct, frozen=True, gc=False):
     """Who holds an attempt, until when; `token_hash` is the SHA-256 of a secret that only the holder knows."""
 
     claim_id: UUID
@@ -32,7 +32,7 @@ class Lease(msgspec.Struct, frozen=True):
         )
 
 
-class OpenAttempt(msgspec.Struct, frozen=True):
+class OpenAttempt(msgspec.Struct, frozen=True, gc=False):
     """One row: work that is due or claimed under a lease, or a timer.
 
     `alone`: never to be claimed in a batch. `limit` and `rate` are the keys under which its claims are counted; the

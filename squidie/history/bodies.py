@@ -93,8 +93,11 @@ class Cause(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A piece of a fact's body; what has its default is left out of the stored text."""
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A piece of a fact's body; what has its default is left out of the stored text.
+
+    Plain data refers to nothing that refers back, so Python's collector need not look for that (`gc`).
+    """
 
 
 class Receipt(Part, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from squidie.history.facts import TERMINAL, Fact, RunCancelled, RunCompleted, Ru
 from squidie.history.fold_attempts import anomaly, mark_unsure, move
 from squidie.history.lifecycle import RUN, RunEvent, RunStatus
 from squidie.history.notes import NOTES, AttributesChanged, RunArchived, RunUnarchived
-from squidie.history.run import INLINE_SUM, NodeRun, NodeStatus, Run
+from squidie.history.run import INLINE_SUM, UNSETTLED, NodeRun, NodeStatus, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -74,13 +74,20 @@ def _stand(run: Run) -> None:
     """Where an open run stands: being undone, waiting for people alone, or running."""
     if run.undo is not None:
         event = RunEvent.COMPENSATE
-    elif any(node.is_manual for node in run.nodes.values()) and all(
-        node.is_manual for node in run.nodes.values() if node.is_open
-    ):
-        event = RunEvent.PAUSE
     else:
-        event = RunEvent.PROGRESS
+        event = RunEvent.PAUSE if _waits_for_people(run) else RunEvent.PROGRESS
     run.status = RUN[run.status][event]
+
+
+def _waits_for_people(run: Run) -> bool:
+    """Whether something is open, and goes on by people alone. What was reached last is mostly open: it comes first."""
+    waits = False
+    for node in reversed(run.nodes.values()):
+        if node.status in UNSETTLED:
+            if not node.is_manual:
+                return False
+            waits = True
+    return waits
 
 
 def _start(run: Run, fact: RunStarted) -> None:

@@ -43,7 +43,7 @@ def follow(spec: Spec, run: Run, step: str, taken: Sequence[Edge]) -> Movement:
 
 def is_finished(run: Run, *, but: str, opened: Collection[str]) -> bool:
     """Whether nothing is open any more once `but` has ended and `opened` were opened."""
-    return not opened and not any(node.is_open and name != but for name, node in run.nodes.items())
+    return not opened and not any(node.is_open and name != but for name, node in reversed(run.nodes.items()))
 
 
 class _Walk:
@@ -65,7 +65,9 @@ class _Walk:
                 todo.extend(self.reach(current.target))
 
     def is_settled(self, step: str) -> bool:
-        return all(edge.id in self.edges or edge.id in self.run.edges for edge in self.spec.incoming[step])
+        """Whether every edge into it is settled. Of many the last to be declared is mostly the last to be settled."""
+        settled, before = self.edges, self.run.edges
+        return all(edge.id in settled or edge.id in before for edge in reversed(self.spec.incoming[step]))
 
     def reach(self, step: str) -> list[tuple[Edge, bool]]:
         """The node is ready, or skipped: then its own edges are skipped next."""

@@ -81,7 +81,7 @@ class Past(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 NO_PAST = Past()
 
 
-class NodeRun(msgspec.Struct, array_like=True):
+class NodeRun(msgspec.Struct, array_like=True, gc=False):
     """One node of a run: its open attempt, or how it ended.
 
     `seq` is the fact that settled it; `kept` says that its result (the error of a failure that an error edge handled)

@@ -15,6 +15,7 @@ from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     from psycopg import Connection
@@ -40,6 +41,14 @@ class Column(list[Any]):
         """One element with its length in front."""
         raise NotImplementedError
 
+    def packed(self) -> Iterable[bytes]:
+        """All elements. Much of what stands in a column is the same in every row, and is packed once."""
+        pack, known = self.pack, {None: _NULL}
+        for value in self:
+            if value not in known:
+                known[value] = pack(value)
+        return [known[value] for value in self]
+
 
 class Uuids(Column):
     """`uuid[]`."""
@@ -49,7 +58,11 @@ class Uuids(Column):
     @staticmethod
     def pack(value: UUID) -> bytes:
         """Sixteen bytes, as they are."""
-        return b"\x00\x00\x00\x10" + value.bytes
+        return b"\x00\x00\x00\x10" + value.int.to_bytes(16)
+
+    def packed(self) -> Iterable[bytes]:
+        """All elements."""
+        return [_NULL if value is None else b"\x00\x00\x00\x10" + value.int.to_bytes(16) for value in self]
 
 
 class Texts(Column):
@@ -73,6 +86,16 @@ class Blobs(Column):
     def pack(value: bytes) -> bytes:
         """The bytes, as they are."""
         return _LENGTH.pack(len(value)) + value
+
+    def packed(self) -> Iterable[bytes]:
+        """All elements."""
+        return [_NULL if value is None else _LENGTH.pack(len(value)) + value for value in self]
+
+
+class Documents(Blobs):
+    """`text[]`, of documents as UTF-8 `bytes`, each of them another."""
+
+    element_oid, array_oid = 25, 1009
 
 
 class Ints(Column):
@@ -114,19 +137,17 @@ class _ColumnDumper(Dumper):
     def dump(self, obj: Column) -> Buffer:
         if not obj:
             return _EMPTY.pack(0, 0, obj.element_oid)
-        pack = obj.pack
-        elements = [_NULL if value is None else pack(value) for value in obj]
-        return _HEADER.pack(1, 1, obj.element_oid, len(obj), 1) + b"".join(elements)
+        return _HEADER.pack(1, 1, obj.element_oid, len(obj), 1) + b"".join(obj.packed())
 
 
 def _dumper(column: type[Column]) -> type[Dumper]:
     return type(f"{column.__name__}Dumper", (_ColumnDumper,), {"oid": column.array_oid})
 
 
-_DUMPERS = {column: _dumper(column) for column in (Uuids, Texts, Blobs, Ints, Bools, Times)}
+_DUMPERS = {column: _dumper(column) for column in (Uuids, Texts, Documents, Blobs, Ints, Bools, Times)}
 
 
 def register(connection: Connection[Any]) -> None:
-    """Teach a connection these six classes, and nothing else."""
+    """Teach a connection these classes, and nothing else."""
     for column, dumper in _DUMPERS.items():
         connection.adapters.register_dumper(column, dumper)

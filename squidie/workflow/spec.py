@@ -148,14 +148,7 @@ class Node(Data, frozen=True, kw_only=True):
         return (*self.input.values(), *undo, *self.asked)
 
 
-class Edge(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    omit_defaults=True,
-    forbid_unknown_fields=True,
-    rename={"source": "from", "target": "to"},
-):
+class Edge(Data, frozen=True, kw_only=True, rename={"source": "from", "target": "to"}, dict=True):
     """From one node to another (or to `end`), taken when the source ends with that outcome and `when` holds.
 
     Of one source and outcome the edges with the same condition are a branch. Exactly one branch is taken: the first
@@ -168,7 +161,7 @@ class Edge(
     when: Condition | None = None
     recovery: Recovery | None = None
 
-    @property
+    @cached_property
     def id(self) -> str:
         """How facts name the edge: `reserve:ok:charge`, with a condition `check:ok:notify:if:1f0c2a9e`."""
         plain = f"{self.source}:{self.on.value}:{self.target}"
