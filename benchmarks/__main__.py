@@ -63,6 +63,11 @@ def main(
     if only == ("views",):
         _views()
         return
+    if only == ("wal",):
+        from benchmarks.wal import tell as tell_log  # noqa: PLC0415 (only where it is asked for)
+
+        tell_log(max(1, int(2000 * scale)), Console())
+        return
     named = any(WORKLOAD.fullmatch(each) for each in only)  # W6, asked for, is there
     offered = with_peers(listing.peers(environments.install())) if peers else WORKLOADS if full or named else QUICK
     console = Console()

@@ -49,9 +49,10 @@ class Laden(ThroughCelery):
     many: int = 0
     what: str = ""
     done: ClassVar = (
-        "select count(*) from squidie.runs where status = 'completed' and partition is null"
-        " and started_at > now() - interval '1 hour'"
+        "select count(*) from squidie.runs where ended_at is not null and not archived and status = 'completed'"
+        " and started_at > now() - interval '1 hour' and partition is null"
     )
+    """In an index: whoever asks again and again must not read 200,000 runs for it."""
 
     def load(self, database: str) -> None:
         """Before the first repetition."""

@@ -25,7 +25,8 @@ LEFT_OUT = ("loop-step", "loop-document32", "loop-listen")
 HEAD = """# What it costs
 
 Made by `python -m benchmarks.pages` from `benchmarks/results`; not to be edited. How it is measured and how to read it:
-[benchmarks](../../benchmarks/README.md). What follows from it for machines and disks: [sizing](../guides/sizing.md).
+[benchmarks](../../benchmarks/README.md). What bounds it: [where the time goes](../guides/speed.md). What follows for
+machines and disks: [sizing](../guides/sizing.md).
 
 Compare columns of one table, never figures of two. A cell is the median of its repetitions, with the smallest and the
 largest beside it where they differ; the last columns say what Squidie should reach, and whether its columns do.
