@@ -6,7 +6,7 @@
         proxy.refuse = True         new connections are reset
         proxy.lead_to(address)      another server takes the place of the one that was there
         proxy.reset()               those that are open are reset
-        proxy.cut("after")          the next COMMIT reaches the server, its answer reaches nobody
+        proxy.cut("after")          the next commit reaches the server, its answer reaches nobody
         proxy.rewrite = function    the server hears what this makes of a connection's bytes, from the first one on
 
 `hits` counts what really happened, by kind.
@@ -32,6 +32,12 @@ LOOK = 0.01
 COMMIT = b"COMMIT\0"
 """As it is said; `BEGIN ISOLATION LEVEL READ COMMITTED` is something else."""
 
+IDLE = b"Z\0\0\0\5I"
+"""How an answer ends when no transaction is open: the next statement may commit by itself."""
+
+FACTS = (b"run_started", b"attempt_completed")
+"""What is in a statement that writes facts without a transaction around it."""
+
 AT_ONCE = struct.pack("ii", 1, 0)
 """SO_LINGER for zero seconds: closing sends a reset."""
 
@@ -44,6 +50,7 @@ class Wire:
     def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
         self.ends = (client, server)
         self.deaf = False
+        self.is_idle = True
 
     def reset(self) -> None:
         """Both ends learn that it broke."""
@@ -112,7 +119,10 @@ class FaultProxy:
         self.reset()
 
     def cut(self, when: When, at: bytes = COMMIT) -> None:
-        """Break the next connection that says this: before the server hears it, or after it has answered."""
+        """Break the next connection that says this: before the server hears it, or after it has answered.
+
+        A statement that writes facts and commits by itself is a COMMIT, too.
+        """
         self._cut = (when, at)
 
     def reset(self) -> None:
@@ -191,7 +201,7 @@ class FaultProxy:
     async def _ask(self, reader: asyncio.StreamReader, wire: Wire) -> None:
         while data := await reader.read(CHUNK):
             await self._hold()
-            match self._taken(data):
+            match self._taken(data, wire):
                 case "before":
                     wire.reset()
                     return
@@ -206,12 +216,16 @@ class FaultProxy:
             if wire.deaf:
                 wire.reset()
                 return
+            wire.is_idle = data.endswith(IDLE)
             wire.ends[0].write(data)
             await wire.ends[0].drain()
 
-    def _taken(self, data: bytes) -> When | None:
+    def _taken(self, data: bytes, wire: Wire) -> When | None:
         """Whether this is to be cut, and when; a cut is made once."""
-        if self._cut is None or self._cut[1] not in data:
+        if self._cut is None:
+            return None
+        at = self._cut[1]
+        if at not in data and not (at == COMMIT and wire.is_idle and any(fact in data for fact in FACTS)):
             return None
         when, self._cut = self._cut[0], None
         self.hits[f"cut {when}"] += 1

@@ -24,7 +24,7 @@ class Settings:
     beat         how often claims are renewed; below half the lease                         lease / 3
     sweep        how often a worker looks for what a crash or a lost bell left, +- 20 %     5
     turn_share   how long one turn may go on before it rings again and ends                 1
-    batch        the most steps a turn holds at once; 1 for steps that are slow or unknown  64
+    batch        the most steps a turn holds at once; 1 for steps that are slow or unknown  128
     short        a step that takes at most this long is short, and may be batched           0.005
     max_claims   after so many lost claims an attempt is given up                           5
     max_body     the largest payload or output, in bytes                                    1 MiB
@@ -54,7 +54,7 @@ class Settings:
     beat: float | None = None
     sweep: float = 5.0
     turn_share: float = 1.0
-    batch: int = 64
+    batch: int = 128
     short: float = 0.005
     max_claims: int = 5
     max_body: int = 1024 * 1024

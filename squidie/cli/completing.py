@@ -85,7 +85,7 @@ def _workflows(setup: Setup) -> list[str]:
     from squidie.journal import definitions
 
     journal, squidie = setup.journal(), setup.on_journal()
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         kept = definitions.names(journal, connection)
     return sorted({*kept, *squidie.registry.workflows})
 

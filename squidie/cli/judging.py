@@ -104,7 +104,7 @@ def _graph(reading: Reading, squidie: Squidie, name: str, wanted: str) -> Spec:
     if wanted == DECLARED:
         return squidie.registry.spec(name)
     journal = reading.setup.journal()
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         kept = [row for row in definitions.everything(journal, connection) if row.workflow == name]
     if not kept:
         raise WorkflowNotFound(name, squidie.registry.workflows)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from squidie.decide.commands import Command, Limits, OnRun, Situation
 from squidie.decide.course import brought
@@ -162,6 +163,13 @@ class Batch:
         for verdict in verdicts:  # what one command opened, a later one of the same run may have taken away again
             verdict.opened = [row for row in verdict.opened if row.key in rows_now]
         return self.changes
+
+    def leave_what_is_paused(self, verdicts: list[Verdict]) -> None:
+        """What was not handed over, since its queue turned out to be paused, is only due."""
+        paused = self.changes.paused
+        if paused:
+            for verdict in verdicts:
+                verdict.opened = [replace(row, lease=None) if row.queue in paused else row for row in verdict.opened]
 
     @property
     def noted(self) -> list[tuple[UUID, Run, Run]]:

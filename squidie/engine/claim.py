@@ -13,6 +13,7 @@ from squidie.engine.tally import Met
 from squidie.errors import JournalUnavailable
 from squidie.journal import attempts, claims
 from squidie.journal.claims import Batch, Claimant
+from squidie.journal.heads import Known
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,7 +67,7 @@ def claim(parts: Parts, queue: str, most: int, *, thorough: bool = True) -> tupl
         taken = Batch(tuple(found), left=True)
         held = {claimed.row.lease.claim_id for claimed in found if claimed.row.lease}
     work = [
-        Work(Holding(c.row, seen_at=None if held is None else asked_at), c.run, c.definition)
+        Work(Holding(c.row, seen_at=None if held is None else asked_at), c.known.run, c.definition)
         for c in taken.claims
         if c.row.lease and (held is None or c.row.lease.claim_id in held)
     ]
@@ -74,6 +75,9 @@ def claim(parts: Parts, queue: str, most: int, *, thorough: bool = True) -> tupl
         mend(parts, taken.damaged, remake=False)
         if not work:
             return claim(parts, queue, most, thorough=thorough)
+    parts.known.update({c.row.run_id: c.known for c in taken.claims})
+    if work and (lease := work[-1].holding.row.lease) is not None:
+        parts.clock.heard(lease.claimed_at)
     parts.renewer.hold([each.holding for each in work])
     parts.tally.note(Met.TAKEOVER, sum(1 for each in work if each.holding.row.lost))
     parts.telling.taken(work)
@@ -142,6 +146,8 @@ def handed_over(parts: Parts, verdicts: list[Verdict], asked_at: float) -> list[
         held = [row for row in verdict.opened if row.lease is not None]
         if held and verdict.run is not None:
             work += [Work(Holding(row, seen_at=asked_at), verdict.run, verdict.definition) for row in held]
+            if verdict.hashes:
+                parts.known[verdict.command.run_id] = Known(verdict.hashes[-1], verdict.run)
     parts.renewer.hold([each.holding for each in work])
     parts.telling.taken(work)
     return work

@@ -118,6 +118,7 @@ class Renewer:
         self._telling = telling
         self._settings = settings
         self._held: dict[UUID, Holding] = {}
+        self._renewed: set[UUID] = set()
         self._hands: set[Hand] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -152,6 +153,11 @@ class Renewer:
             for holding in holdings:
                 if holding.row.lease is not None:
                     self._held.pop(holding.row.lease.claim_id, None)
+                    self._renewed.discard(holding.row.lease.claim_id)
+
+    def has_renewed(self, claim_id: UUID) -> bool:
+        """Whether this claim's lease may be longer than it was when it was made."""
+        return claim_id in self._renewed
 
     def mind(self, hand: Hand) -> None:
         """Look after a batch of several claims while its steps run."""
@@ -194,6 +200,7 @@ class Renewer:
         if failpoints.hit("renew.before"):
             return
         rows = [holding.row for holding in held.values()]
+        self._renewed.update(held)
         try:
             with self._journal.renewing(max(SHORTEST, self._settings.lease / 6)) as connection:
                 renewed = attempts.renew(self._journal, connection, rows, self._settings.lease)

@@ -70,8 +70,13 @@ class Memory:
 
     def look_if_due(self, connection: Connection) -> None:
         """Look where a connection led to another server, or a minute is over. Raises `JournalRegressed`."""
-        if self._arrivals != self._journal.arrivals or time.monotonic() > self._looked_at + EVERY:
+        if self.is_due:
             self.look(connection)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to look."""
+        return self._arrivals != self._journal.arrivals or time.monotonic() > self._looked_at + EVERY
 
     def look(self, connection: Connection) -> None:
         """Raises `JournalRegressed` where something is gone; that it is is then known to all."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from squidie.decide.commands import Limits
 from squidie.engine import logs
 from squidie.engine.bells import Bells
+from squidie.engine.clocks import Clock, Tries
 from squidie.engine.fairness import Rounds
 from squidie.engine.lease import Renewer
 from squidie.engine.limited import Limited
@@ -24,10 +25,13 @@ from squidie.workflow.limits import declared
 from squidie.workflow.spec import TriggerKind
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from sqlalchemy import Connection
 
     from squidie.delivery import Delivery
     from squidie.history.attributes import Schema
+    from squidie.journal.heads import Known
     from squidie.journal.store import Journal
     from squidie.settings import Settings
     from squidie.telemetry import Handlers
@@ -36,7 +40,11 @@ if TYPE_CHECKING:
 
 
 class Parts:
-    """One process's journal, settings, declared workflows, bells and leases."""
+    """One process's journal, settings, declared workflows, bells and leases.
+
+    `known` are the runs on which it holds claims, as it last read or wrote them: what their heads still say is not read
+    again.
+    """
 
     def __init__(
         self,
@@ -76,6 +84,9 @@ class Parts:
         self.rounds = Rounds(self.settings.weights)
         self.limited = Limited()
         self.watermarks = Watermarks(self.settings.sweep)
+        self.known: dict[UUID, Known] = {}
+        self.clock = Clock()
+        self.tries = Tries()
         self.renewer = Renewer(self.journal, self.settings, self.telling)
 
     def close(self) -> None:
@@ -122,6 +133,10 @@ class Definitions:
             spec = self._specs[print_] = self._read(print_, connection)
         return spec
 
+    def at_hand(self, print_: str) -> Spec | None:
+        """The graph of a run, if it need not be read."""
+        return self._specs.get(print_)
+
     def _read(self, print_: str, connection: Connection | None) -> Spec:
         if connection is not None:
             return definitions.find(self.journal, connection, print_)
@@ -142,6 +157,10 @@ class Definitions:
             with self.journal.transaction() as connection:
                 self.keep(print_, connection)
             self._kept.add(print_)
+
+    def is_kept(self, print_: str) -> bool:
+        """Whether the journal is known to hold the graph."""
+        return print_ in self._kept
 
     def kept(self, print_: str) -> None:
         """A transaction of our own has committed with this graph in it (a host may still roll back)."""

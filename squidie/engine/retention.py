@@ -82,13 +82,13 @@ class RetentionReport(msgspec.Struct, frozen=True, kw_only=True):
 def preview(parts: Parts, policy: object, retain: Retain | None) -> RetentionPlan:
     """Count what is past its age now. Writes nothing."""
     wanted = _policy(parts, policy)
-    with parts.journal.reading() as connection:
+    with parts.journal.looking() as connection:
         now = attempts.clock(parts.journal, connection)
     plan = Plan(id=ids.request_id(), at=now, policy=wanted, runs=0)
     walk = _Walk(parts, plan, retain)
     counts: dict[tuple[str, str], list[int]] = {}
     for heads in walk.shares(SCAN):
-        with parts.journal.reading() as connection:
+        with parts.journal.looking() as connection:
             sizes = retention.sizes(parts.journal, connection, [head.run_id for head in heads])
         for head in heads:
             facts, size = sizes.get(head.run_id, (0, 0))
@@ -127,7 +127,7 @@ def apply(
     with audited(parts, "apply_retention", None, actor):
         plan = plan_of(token)
         by = request("apply", {"plan": plan.id}, actor, reason, None, masking=parts.masking)
-        with parts.journal.reading() as connection:
+        with parts.journal.looking() as connection:
             if attempts.clock(parts.journal, connection) > plan.expires_at:
                 raise StalePlan(f"was good until {plan.expires_at:%Y-%m-%d %H:%M:%S} UTC")
         walk, removed = _Walk(parts, plan, retain), 0
@@ -154,7 +154,7 @@ class _Walk:
         self.blocked: Counter[str] = Counter()
         self.is_over = False
         self._parts, self._plan, self._retain = parts, plan, retain
-        with parts.journal.reading() as connection:
+        with parts.journal.looking() as connection:
             self._in_use = retention.in_use(parts.journal, connection, plan.at)
 
     def shares(self, size: int) -> Iterator[list[Head]]:
@@ -166,7 +166,7 @@ class _Walk:
 
     def remove(self, runs: Sequence[UUID], by: Receipt) -> list[UUID]:
         """Remove these in one commit; where that cannot be, each for itself. Which of them were there."""
-        with self._parts.journal.reading() as connection:
+        with self._parts.journal.looking() as connection:
             late = retention.in_use(self._parts.journal, connection, self._plan.at, self._plan.at)
         ready = sorted(run for run in runs if run not in late)
         self._note(LINEAGE, len(runs) - len(ready))
@@ -179,7 +179,7 @@ class _Walk:
         cutoffs = self._plan.cutoffs()
         after: tuple[datetime | None, UUID] = retention.FIRST
         while True:
-            with self._parts.journal.reading() as connection:
+            with self._parts.journal.looking() as connection:
                 page = retention.page(self._parts.journal, connection, cutoffs, after, SCAN)
             yield page
             if len(page) < SCAN:

@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import DBAPIError
+
 from squidie.decide.commands import Complete, Fail
 from squidie.engine import ids
+from squidie.engine.at_once import settle_at_once
 from squidie.engine.tally import Met
 from squidie.engine.transact import transact
 from squidie.errors import (
@@ -74,7 +77,10 @@ def _persistently(
     while todo:
         taker = handover() if handover else None
         try:
-            verdicts = transact(parts, todo, handover=taker, settles=True)
+            verdicts = _try_at_once(parts, todo, taker)
+            if verdicts is None:
+                taker = handover() if handover else None
+                verdicts = transact(parts, todo, handover=taker, settles=True)
         except (JournalUnavailable, JournalBusy) as error:
             if taker is not None and isinstance(error, JournalUnavailable):
                 unheard.append(taker)
@@ -93,6 +99,15 @@ def _persistently(
     return done
 
 
+def _try_at_once(parts: Parts, commands: Sequence[Settling], taker: Handover | None) -> list[Verdict] | None:
+    """Settled by one statement, if that could be."""
+    try:
+        return settle_at_once(parts, commands, taker)
+    except (DBAPIError, JournalBusy) as error:
+        log.info("%s outcome(s) are settled under locks: %s", len(commands), error)
+        return None
+
+
 def _hear(parts: Parts, taker: Handover, done: list[Verdict]) -> None:
     """Successors that were handed over by a commit whose answer was lost: ours, and nobody else may begin them."""
     try:
@@ -105,7 +120,7 @@ def _hear(parts: Parts, taker: Handover, done: list[Verdict]) -> None:
         for verdict in done:
             if verdict.command.run_id == claimed.row.run_id:
                 verdict.opened.append(claimed.row)
-                verdict.run, verdict.definition = claimed.run, claimed.definition
+                verdict.run, verdict.definition = claimed.known.run, claimed.definition
                 break
 
 

@@ -16,13 +16,14 @@ import msgspec
 from squidie.decide.ready import row as open_row
 from squidie.decide.start import start
 from squidie.engine.batch import Verdict
+from squidie.engine.clocks import BEHIND
 from squidie.engine.rows import follow
 from squidie.engine.transact import announce
 from squidie.errors import JournalRegressed, KeyReused, RunRetired
 from squidie.history.chain import link
 from squidie.history.codec import encode
 from squidie.history.fold import fold
-from squidie.journal import attempts, facts, heads, notes, receipts
+from squidie.journal import at_once, attempts, facts, heads, notes, receipts
 from squidie.journal.heads import encode as encode_state
 from squidie.journal.writing import Starts
 
@@ -57,16 +58,25 @@ def begin(
 
     `strict`: one that is refused refuses them all, and nothing is written.
     """
-    journal = parts.journal
+    if host is None and len(commands) == 1 and (verdict := _at_once(parts, commands[0])) is not None:
+        return [verdict]
     if host is not None:  # whose transaction may stay open: nobody else is to wait for a definition in it
         for definition in {command.definition for command in commands}:
             parts.definitions.keep_now(definition)
+    return _together(parts, commands, host, session, strict=strict)
+
+
+def _together(
+    parts: Parts, commands: Sequence[Start], host: Connection | None, session: Any, *, strict: bool
+) -> list[Verdict]:
+    journal = parts.journal
     with journal.transaction(host) as connection:
         for definition in {command.definition for command in commands}:
             parts.definitions.keep(definition, connection)
         if host is None:
             _look_back(parts, connection)
         now = attempts.clock(journal, connection)
+        parts.clock.heard(now)
         rows = Starts()
         distinct = {command.run_id: command for command in reversed(commands)}
         verdicts = {run_id: _add(parts, rows, distinct[run_id], now) for run_id in sorted(distinct)}
@@ -88,6 +98,32 @@ def begin(
         parts, [row for verdict in verdicts.values() if verdict.created for row in verdict.opened], now, session or host
     )
     return answers
+
+
+def _at_once(parts: Parts, command: Start) -> Verdict | None:
+    """One statement, which commits by itself, where nothing has to be read before; None where nothing was written.
+
+    That is so where the run exists, or Postgres finds that the time which was counted here is not the time.
+    """
+    now = parts.clock.now()
+    if now is None or command.attributes or not parts.definitions.is_kept(command.definition):
+        return None
+    if not parts.journal.owns_engine:  # whose sessions may wait for locks as long as they like
+        return None
+    rows = Starts()
+    verdict = _add(parts, rows, command, now)
+    with parts.journal.reading() as connection:
+        if parts.memory.is_due:  # as is known once there is a connection
+            return None
+        told = at_once.start(parts.journal, connection, rows, now, BEHIND)
+    if told is None:
+        parts.clock.forget()
+        return None
+    parts.clock.heard(told)
+    parts.memory.note(rows.stand)
+    parts.telling.written([verdict])
+    announce(parts, verdict.opened, now, None)
+    return verdict
 
 
 def _look_back(parts: Parts, connection: Connection) -> None:

@@ -101,26 +101,36 @@ class Telling:
 
     def facts(self, connection: Connection, verdicts: Sequence[Verdict], host: Any) -> None:
         """Within the transaction that writes them: what is to be told of these verdicts once it has committed."""
-        if not self.on:
-            return
-        try:
-            groups = [group for verdict in verdicts if verdict.error is None for group in self._groups(verdict)]
-        except Exception as error:  # noqa: BLE001 - whatever cannot be told, it must be written
-            self.handlers.note(error)
-            return
+        groups = self._all_groups(verdicts)
         if not groups:
             return
         command = _COMMAND.get()
-        if command is not None:
-            for verdict in verdicts:
-                if verdict.run is not None and verdict.facts and verdict.created:
-                    command.concerns(of_run(verdict.command.run_id, verdict.run.trace))
         events = [event for group in groups for event in group.events]
         if self._journal.after_commit(connection, partial(self.handlers.tell, events)):
             return
         self._hosted.wait(host if host is not None else connection, groups)
         if command is not None:
             command.group = groups[0]
+
+    def written(self, verdicts: Sequence[Verdict]) -> None:
+        """These facts have been committed just now, by the statement that wrote them."""
+        if groups := self._all_groups(verdicts):
+            self.handlers.tell([event for group in groups for event in group.events])
+
+    def _all_groups(self, verdicts: Sequence[Verdict]) -> list[Group]:
+        if not self.on:
+            return []
+        try:
+            groups = [group for verdict in verdicts if verdict.error is None for group in self._groups(verdict)]
+        except Exception as error:  # noqa: BLE001 - whatever cannot be told, it must be written
+            self.handlers.note(error)
+            return []
+        command = _COMMAND.get()
+        if command is not None:
+            for verdict in verdicts:
+                if verdict.run is not None and verdict.facts and verdict.created:
+                    command.concerns(of_run(verdict.command.run_id, verdict.run.trace))
+        return groups
 
     def _groups(self, verdict: Verdict) -> Iterator[Group]:
         run, run_id = verdict.run, verdict.command.run_id

@@ -1,4 +1,4 @@
-"""The one door: every change of a run is one Postgres transaction, made here.
+"""The one door: every change of a run is one Postgres transaction, made here or, where nobody is in the way, at once.
 
     1. lock the heads of the runs concerned, in id order, passing over those that somebody holds;
     2. in the next statement read the database's clock and the attempt rows: read together with the lock they may be
@@ -8,8 +8,9 @@
     5. commit, and only then ring.
 
 It takes a batch of commands for many runs: that is the group commit. A single command is a batch of one. There is no
-optimistic loop, because nobody decides on what he does not hold. A batch is split only for an error that belongs to a
-member.
+optimistic loop: nobody decides here on what he does not hold. What is decided before (`engine.at_once`) is compared
+with the truth in the statement that writes it, and comes here where it differs. A batch is split only for an error that
+belongs to a member.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from squidie import failpoints
@@ -83,7 +83,8 @@ def transact(
         if len(commands) == 1:
             return [Verdict(commands[0], error=_own_fault(commands[0], error))]
         return [verdict for command in commands for verdict in _alone(parts, command, handover, settles=settles)]
-    _announce(parts, verdicts, now, session or host)
+    parts.clock.heard(now)
+    ring_for(parts, verdicts, now, session or host)
     return verdicts
 
 
@@ -193,7 +194,7 @@ def _lock_heads(
     statement = heads.LOCK_PASSING if len(ids) > 1 else heads.LOCK_WAITING
     if host is not None:
         statement = _for_a_host(host)
-    return heads.lock(parts.journal, connection, ids, statement)
+    return heads.lock(parts.journal, connection, ids, statement, parts.known)
 
 
 def _for_a_host(host: Connection) -> str:
@@ -232,12 +233,7 @@ def _judge(  # noqa: PLR0917 - what one command meets
 
 def _tell_of_queues(parts: Parts, connection: Connection, batch: Batch, verdicts: list[Verdict]) -> None:
     """What was not handed over, because its queue is paused; where something is due that was not to be had before."""
-    if batch.changes.paused:
-        for verdict in verdicts:
-            verdict.opened = [
-                msgspec.structs.replace(row, lease=None) if row.queue in batch.changes.paused else row
-                for row in verdict.opened
-            ]
+    batch.leave_what_is_paused(verdicts)
     waiting = limits.waiting(parts.journal, connection, batch.slots) if batch.slots else ()
     verdicts[0].freed = (*waiting, *batch.hidden)
 
@@ -262,7 +258,7 @@ def _missing(parts: Parts, connection: Connection, verdict: Verdict) -> SquidieE
     return late(error.message, details={"run_id": str(run_id)})
 
 
-def _announce(parts: Parts, verdicts: list[Verdict], now: datetime, host: Any) -> None:
+def ring_for(parts: Parts, verdicts: list[Verdict], now: datetime, host: Any = None) -> None:
     """Ring for what is due and was not handed over; remember when the rest will be."""
     opened = [row for verdict in verdicts for row in verdict.opened if row.lease is None]
     announce(parts, opened, now, host, also={queue for verdict in verdicts for queue in verdict.freed})

@@ -100,6 +100,8 @@ class Turn:
             verdicts += settle(self._parts, outcomes, handover=self._takeover(size), give_up=self._draining)
         finally:
             self._parts.renewer.drop([each.holding for each in work])
+            for each in work:
+                self._parts.known.pop(each.holding.row.run_id, None)
         tell(work, verdicts)
         self.report.claimed += len(work)
         self.report.settled += sum(1 for verdict in verdicts if verdict.error is None)

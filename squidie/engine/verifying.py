@@ -107,10 +107,10 @@ def _is_mended(wrong: Disagreement, mended: Mended) -> bool:
 def _pages(parts: Parts, runs: Sequence[UUID] | None, sample: int | None) -> tuple[Iterator[list[UUID]], int]:
     """What to look at together, and how many runs that is in all."""
     if runs is None and sample is None:
-        with parts.journal.reading() as connection:
+        with parts.journal.looking() as connection:
             return _all(parts), rebuild.number(parts.journal, connection)
     if runs is None and sample is not None:
-        with parts.journal.reading() as connection:
+        with parts.journal.looking() as connection:
             runs = rebuild.sample(parts.journal, connection, sample)
     named = list(dict.fromkeys(runs or ()))
     return iter([named[start : start + PAGE] for start in range(0, len(named), PAGE)]), len(named)
@@ -119,7 +119,7 @@ def _pages(parts: Parts, runs: Sequence[UUID] | None, sample: int | None) -> tup
 def _all(parts: Parts) -> Iterator[list[UUID]]:
     after = BEFORE_ALL
     while True:
-        with parts.journal.reading() as connection:
+        with parts.journal.looking() as connection:
             page = rebuild.after(parts.journal, connection, after)
         if not page:
             return

@@ -30,11 +30,14 @@ ROW = (
 _KINDS = {kind.value: kind for kind in WITH_ROW}
 _KEYS = "unnest(:runs, :steps, :attempts) as k(run_id, step, attempt)"
 _ON_KEYS = "a.run_id = k.run_id and a.step = k.step and a.attempt = k.attempt"
+_HELD = "unnest(:runs, :steps, :attempts, :claims) as k(run_id, step, attempt, claim_id)"
+_ON_HELD = f"{_ON_KEYS} and a.claim_id is not distinct from k.claim_id"
+"""Claims as their holder knows them. Of `=` Postgres would conclude that a row is held, and might read all that are."""
 
 RENEW = f"""
 with mine as (
     select a.run_id, a.kind, a.step, a.attempt, a.lease_until <= {{s}}.clock() as was_over
-    from {{s}}.attempts a join {_KEYS} on {_ON_KEYS} where a.claim_id = any(:claims) for update of a skip locked
+    from {{s}}.attempts a join {_HELD} on {_ON_HELD} for update of a skip locked
 )
 update {{s}}.attempts a set lease_until = greatest(a.lease_until, {{s}}.clock() + :lease) from mine m
 where a.run_id = m.run_id and a.kind = m.kind and a.step = m.step and a.attempt = m.attempt
@@ -45,7 +48,7 @@ returning a.claim_id, m.was_over
 It takes no head and writes no fact.
 """
 
-STILL_HELD = f"select a.claim_id from {{s}}.attempts a join {_KEYS} on {_ON_KEYS} where a.claim_id = any(:claims)"
+STILL_HELD = f"select a.claim_id from {{s}}.attempts a join {_HELD} on {_ON_HELD}"
 """Which of these claims their rows still carry.
 
 The look before a step's code is called, and after a renewal passed a row over.
@@ -65,7 +68,7 @@ select {{s}}.clock() as now, array_agg(k.n::integer) as held,
     array_agg(a.lease_until) filter (where a.lease_until <> k.lease_until) as moved_to
 from unnest(:runs, :steps, :attempts, :claims, :tokens, :leases) with ordinality
     as k(run_id, step, attempt, claim_id, token_hash, lease_until, n)
-join {{s}}.attempts a on {_ON_KEYS} and a.claim_id = k.claim_id and a.token_hash = k.token_hash
+join {{s}}.attempts a on {_ON_HELD} and a.token_hash = k.token_hash
 """
 """The clock, and which of the rows at hand are still held by these claims; of them, whose lease was renewed meanwhile.
 

@@ -15,6 +15,7 @@ from squidie.errors import CorruptHistory, HistoryError
 from squidie.journal import heads
 from squidie.journal.arrays import Ints, Texts
 from squidie.journal.attempts import ROW, row_of
+from squidie.journal.heads import Known
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from squidie.history.attempts import OpenAttempt
-    from squidie.history.run import Run
     from squidie.journal.store import Journal
 
 log = logging.getLogger("squidie.journal")
@@ -126,7 +126,7 @@ with wall as materialized (
     update {{s}}.attempts a
     set claim_id = gen_random_uuid(), token_hash = :token_hash, owner = :owner, claimed_at = {{s}}.clock(),
         lease_until = {{s}}.clock() + :lease
-    where a.ctid = any (array(select place from take)) returning {ROW}
+    from take where a.ctid = take.place returning {ROW}, take.n
 ), told as (
     select wall.is_limited, wall.stands, (select count(*) from within) > (select count(*) from take)
         or coalesce((select bool_or(is_full) from (
@@ -135,9 +135,10 @@ with wall as materialized (
         (select count(*) from lazily) as lazily
     from wall
 )
-select a.*, r.definition, r.rev, r.fold, r.state::text as state, told.is_limited, told.stands, told.is_left, told.lazily
-from told left join (claimed a join take t using (run_id, kind, step, attempt)) on true
-    left join {{s}}.runs r on r.run_id = a.run_id order by t.n
+select a.*, r.definition, r.rev, r.head_hash, r.fold,
+    case when row_number() over (partition by a.run_id order by a.n) = 1 then r.state::text end as state,
+    told.is_limited, told.stands, told.is_left, told.lazily
+from told left join claimed a on true left join {{s}}.runs r on r.run_id = a.run_id order by a.n
 """
 """Take the most urgent due attempts of a queue that this worker can run.
 
@@ -174,7 +175,7 @@ select least(min(due_at), {{s}}.clock()) from lane
 """The oldest due time of what nobody holds, from a due time on: a step in the index for each lane."""
 
 UNDER_TOKEN = f"""
-select {ROW}, r.definition, r.rev, r.fold, r.state::text as state from {{s}}.attempts a
+select {ROW}, r.definition, r.rev, r.head_hash, r.fold, r.state::text as state from {{s}}.attempts a
 join {{s}}.runs r on r.run_id = a.run_id
 where a.claim_id is not null and a.owner = :owner and a.token_hash = :token_hash
 order by a.priority, a.due_at, a.run_id, a.step
@@ -222,7 +223,7 @@ class Claimed:
     """An attempt that this process holds, with the run as it stood when it was claimed."""
 
     row: OpenAttempt
-    run: Run
+    known: Known
     definition: str
 
 
@@ -278,7 +279,7 @@ def claim(  # noqa: PLR0917 - the parts of one claim
         found = connection.execute(journal.sql(CLAIM), given).all()
     else:
         found = connection.execute(journal.sql(CLAIM_BEHIND), {**given, "since": since}).all()
-    read = [_claimed(journal, connection, r) for r in found if r.run_id is not None]
+    read = _claimed(journal, connection, [r for r in found if r.run_id is not None])
     claims = tuple(each for each in read if isinstance(each, Claimed))
     damaged = tuple(each.run_id for each in read if isinstance(each, Unread) and each.is_damaged)
     told = found[0]
@@ -295,7 +296,7 @@ def under_token(journal: Journal, connection: Connection, owner: str, token_hash
     """What was claimed under this token and is held still, for whoever has lost the answer."""
     given = {"owner": owner, "token_hash": token_hash}
     found = connection.execute(journal.sql(UNDER_TOKEN), given).all()
-    return [each for r in found if isinstance(each := _claimed(journal, connection, r), Claimed)]
+    return [each for each in _claimed(journal, connection, found) if isinstance(each, Claimed)]
 
 
 def _given(turns: Sequence[Turn], gates: Sequence[Gate], weights: Mapping[str, int]) -> dict[str, Any]:
@@ -312,11 +313,22 @@ def _given(turns: Sequence[Turn], gates: Sequence[Gate], weights: Mapping[str, i
     }
 
 
-def _claimed(journal: Journal, connection: Connection, r: Any) -> Claimed | Unread:
-    """A run whose history cannot be read here harms none of its mates; its claim is left to its lease."""
+def _claimed(journal: Journal, connection: Connection, found: Sequence[Any]) -> list[Claimed | Unread]:
+    """Each run is read once, from the first of its rows: there alone is its state."""
+    runs: dict[UUID, Known | Unread] = {}
+    claimed: list[Claimed | Unread] = []
+    for r in found:
+        known = runs.get(r.run_id)
+        if known is None:
+            known = runs[r.run_id] = _known(journal, connection, r)
+        claimed.append(known if isinstance(known, Unread) else Claimed(row_of(r), known, r.definition))
+    return claimed
+
+
+def _known(journal: Journal, connection: Connection, r: Any) -> Known | Unread:
+    """A run whose history cannot be read here harms none of its mates; its claims are left to their leases."""
     try:
-        run = heads.state_of(journal, connection, r)
+        return Known(bytes(r.head_hash), heads.state_of(journal, connection, r))
     except HistoryError as error:
         log.error("run %s cannot be worked on: %s", r.run_id, error)  # noqa: TRY400 - the history is at fault, not the code
         return Unread(r.run_id, isinstance(error, CorruptHistory))
-    return Claimed(row_of(r), run, r.definition)

@@ -116,11 +116,16 @@ def outputs(
     journal: Journal, connection: Connection, run_id: UUID, run: Run, steps: Iterable[str]
 ) -> dict[str, msgspec.Raw]:
     """The outputs of these steps that the run's state does not keep, from their facts."""
-    ended = ((name, run.nodes[name]) for name in steps if name in run.nodes)
-    wanted = {name: node.seq for name, node in ended if node.status in GOOD and node.output is None}
+    wanted = _left_out(run, steps)
     rows = {row.seq: row.fact for row in some(journal, connection, run_id, wanted.values())}
     found = ((name, output_in(rows[seq], name)) for name, seq in wanted.items() if seq in rows)
     return {name: output for name, output in found if output is not None}
+
+
+def _left_out(run: Run, steps: Iterable[str]) -> dict[str, int]:
+    """Of these steps those whose outputs are only in their facts, and in which."""
+    ended = ((name, run.nodes[name]) for name in steps if name in run.nodes)
+    return {name: node.seq for name, node in ended if node.status in GOOD and not node.kept}
 
 
 def output_in(fact: Fact, step: str) -> msgspec.Raw | None:
@@ -156,6 +161,13 @@ def beside_state(
         if isinstance(row.fact, EventBuffered):
             found[f"event:{row.seq}"] = row.fact.payload
     return found
+
+
+def is_beside_state(run: Run, spec: Spec) -> bool:
+    """Whether decisions look at something that `beside_state` would have to read."""
+    if run.payload == NULL and spec.decides_on_payload:
+        return True
+    return bool(_left_out(run, spec.decided_on)) or any(not each.kept for each in run.buffered)
 
 
 def first(journal: Journal, connection: Connection, run_id: UUID) -> RunStarted:

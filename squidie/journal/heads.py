@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -13,10 +14,10 @@ from squidie.history.fold import fold
 from squidie.history.run import FOLD, Run
 from squidie.history.soundness import corrupt, flaw_at_end, flaw_in_fold
 from squidie.journal import facts
-from squidie.journal.arrays import Uuids
+from squidie.journal.arrays import Blobs, Uuids
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from uuid import UUID
 
     from sqlalchemy import Connection, Row
@@ -25,20 +26,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_COLUMNS = "run_id, rev, head_hash, fold, state::text as state"
+LOCK_WAITING = """
+select r.run_id, r.rev, r.head_hash, r.fold,
+    case when r.head_hash is distinct from k.hash then r.state::text end as state
+from unnest(:ids, :hashes) as k(run_id, hash) join {s}.runs r on r.run_id = k.run_id
+order by r.run_id for no key update of r
+"""
+"""Heads in id order, waiting for at most `lock_timeout`: for a member alone. A state that we know is not sent again."""
 
-LOCK_PASSING = (
-    f"select {_COLUMNS} from {{s}}.runs where run_id = any(:ids) order by run_id for no key update skip locked"
-)
-"""Heads in id order, passing over those that somebody holds: one slow holder never stalls a batch."""
+LOCK_PASSING = f"{LOCK_WAITING.rstrip()} skip locked\n"
+"""The same, passing over those that somebody holds: one slow holder never stalls a batch."""
 
-LOCK_WAITING = f"select {_COLUMNS} from {{s}}.runs where run_id = any(:ids) order by run_id for no key update"
-"""The same, waiting for at most `lock_timeout`: for a member alone."""
-
-LOCK_AT_ONCE = f"select {_COLUMNS} from {{s}}.runs where run_id = any(:ids) order by run_id for no key update nowait"
+LOCK_AT_ONCE = f"{LOCK_WAITING.rstrip()} nowait\n"
 """The same, not waiting at all: from the second head on in a host's transaction, whose lock order is the host's."""
 
-READ = f"select {_COLUMNS} from {{s}}.runs where run_id = any(:ids) order by run_id"
+READ = """
+select run_id, rev, head_hash, fold, state::text as state from {s}.runs where run_id = any(:ids) order by run_id
+"""
 """Heads as they stand, without a lock."""
 
 EXISTING = "select run_id from {s}.runs where run_id = any(:ids)"
@@ -61,15 +65,32 @@ class Head:
     run: Run
 
 
+class Known(NamedTuple):
+    """A run as its facts up to this hash leave it."""
+
+    hash: bytes
+    run: Run
+
+
+NOBODY: Mapping[UUID, Known] = MappingProxyType({})
+
+
 def lock(
-    journal: Journal, connection: Connection, ids: Collection[UUID], statement: str = LOCK_PASSING
+    journal: Journal,
+    connection: Connection,
+    ids: Collection[UUID],
+    statement: str = LOCK_PASSING,
+    known: Mapping[UUID, Known] = NOBODY,
 ) -> dict[UUID, Head | HistoryError]:
     """The heads of these runs, locked; those that are missing or passed over are not among them.
 
     A run whose history cannot be read harms only itself: its error stands in its place.
     """
-    rows = connection.execute(journal.sql(statement), {"ids": Uuids(sorted(ids))}).all()
-    return {row.run_id: _head_or_error(journal, connection, row) for row in rows}
+    wanted = sorted(ids)
+    at_hand = {run_id: found for run_id in wanted if (found := known.get(run_id)) is not None}
+    hashes = Blobs(at_hand[run_id].hash if run_id in at_hand else None for run_id in wanted)
+    rows = connection.execute(journal.sql(statement), {"ids": Uuids(wanted), "hashes": hashes}).all()
+    return {row.run_id: _head_or_error(journal, connection, row, at_hand.get(row.run_id)) for row in rows}
 
 
 def read(journal: Journal, connection: Connection, run_id: UUID) -> Head | None:
@@ -140,7 +161,10 @@ def _turned(entries: dict[str, T]) -> dict[str, T]:
     return dict(reversed(entries.items()))
 
 
-def _head_or_error(journal: Journal, connection: Connection, row: Row[Any]) -> Head | HistoryError:
+def _head_or_error(journal: Journal, connection: Connection, row: Row[Any], known: Known | None) -> Head | HistoryError:
+    digest = bytes(row.head_hash)
+    if known is not None and known.hash == digest and known.run.revision == row.rev:
+        return Head(row.run_id, row.rev, digest, known.run)
     try:
         return _head(journal, connection, row)
     except HistoryError as error:

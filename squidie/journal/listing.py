@@ -151,7 +151,7 @@ DEFINITION = "select definition from {s}.runs where run_id = :run_id"
 @contextmanager
 def snapshot(journal: Journal) -> Iterator[Connection]:
     """A read-only transaction in which every statement sees the same instant."""
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         connection.execute(_BEGIN)
         try:
             yield connection

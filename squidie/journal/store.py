@@ -114,8 +114,9 @@ class Journal:
             return
         with self._own(self.engine, (*_GAVE_WAY, DEADLOCK)), self.engine.begin() as connection:
             if not self.owns_engine:
-                connection.execute(_LOCK_TIMEOUT, {"wanted": self._lock_timeout})
+                connection.execute(sessions.ON_A_HOSTS_ENGINE, {"lock": self._lock_timeout})
             self.be_patient(connection)
+            sessions.plan_narrowly(connection)
             afterwards = self.ours(connection)
             try:
                 yield _prepared(connection)
@@ -180,8 +181,21 @@ class Journal:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection where each statement is its own transaction."""
+        with self._by_itself(freely=False) as connection:
+            yield connection
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """The same for whoever looks at much, and leaves it to Postgres how to read it."""
+        with self._by_itself(freely=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _by_itself(self, *, freely: bool) -> Iterator[Connection]:
         with self._own(self.engine), self.engine.connect() as connection:
-            yield _prepared(connection.execution_options(isolation_level="AUTOCOMMIT"))
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            sessions.plan_freely(connection, freely=freely)
+            yield _prepared(connection)
 
     @contextmanager
     def renewing(self, patience: float) -> Iterator[Connection]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from squidie.history.run import FOLD
-from squidie.journal.arrays import Blobs, Bools, Column, Ints, Texts, Times, Uuids
+from squidie.journal.arrays import Blobs, Bools, Column, Documents, Ints, Texts, Times, Uuids
 from squidie.journal.queues import EVERY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from squidie.history.attempts import OpenAttempt
     from squidie.journal.store import Journal
 
-_FACTS = "unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash)"
-_ATTEMPT_COLUMNS = (
+FACTS = "unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash)"
+ATTEMPT_COLUMNS = (
     "run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, "
     "claim_id, token_hash, owner, claimed_at, lease_until"
 )
-_OPENED = f"""unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
-        :o_partition, :o_limit, :o_rate, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o({_ATTEMPT_COLUMNS})"""
-_O = ", ".join(f"o.{column.strip()}" for column in _ATTEMPT_COLUMNS.split(","))
+OPENED = f"""unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
+        :o_partition, :o_limit, :o_rate, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o({ATTEMPT_COLUMNS})"""
+_O = ", ".join(f"o.{column.strip()}" for column in ATTEMPT_COLUMNS.split(","))
 _LEASE = ("claim_id", "token_hash", "owner", "claimed_at", "lease_until")
-_UNLESS_PAUSED = ", ".join(
+UNLESS_PAUSED = ", ".join(
     f"case when p.queue is null then o.{column} end" if column in _LEASE else f"o.{column}"
-    for column in _ATTEMPT_COLUMNS.split(", ")
+    for column in ATTEMPT_COLUMNS.split(", ")
 )
 
 START = f"""
@@ -51,9 +51,11 @@ with heads as (
     order by h.run_id on conflict (run_id) do nothing returning run_id
 ), facts as (
     insert into {{s}}.facts (run_id, seq, kind, at, body, hash)
-    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {_FACTS} join heads using (run_id)
+    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {FACTS}
+    where (f.run_id in (select run_id from heads)) is true  -- looked up, not joined: there may be thousands
 ), opened as (
-    insert into {{s}}.attempts ({_ATTEMPT_COLUMNS}) select {_O} from {_OPENED} join heads using (run_id)
+    insert into {{s}}.attempts ({ATTEMPT_COLUMNS}) select {_O} from {OPENED}
+    where (o.run_id in (select run_id from heads)) is true
 )
 select run_id from heads
 """
@@ -87,9 +89,9 @@ with gone as (
     where r.run_id = h.run_id and r.rev = h.before returning 1
 ), written as (
     insert into {{s}}.facts (run_id, seq, kind, at, body, hash)
-    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {_FACTS}
+    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {FACTS}
 ), opened as (
-    insert into {{s}}.attempts ({_ATTEMPT_COLUMNS}) select {_UNLESS_PAUSED} from {_OPENED}
+    insert into {{s}}.attempts ({ATTEMPT_COLUMNS}) select {UNLESS_PAUSED} from {OPENED}
     left join lateral (select p.queue from {{s}}.queues p where p.queue in (o.queue, '*') limit 1) p on true
 )
 select (select count(*) from gone) as gone, (select count(*) from freed) as freed,
@@ -165,7 +167,7 @@ class Rows:
     """Everything that one statement writes."""
 
     def __init__(self) -> None:
-        self.facts = Columns(f_run=Uuids, f_seq=Ints, f_kind=Texts, f_at=Times, f_body=Texts, f_hash=Blobs)
+        self.facts = Columns(f_run=Uuids, f_seq=Ints, f_kind=Texts, f_at=Times, f_body=Documents, f_hash=Blobs)
         self.opened = Columns(**FREE, o_claim=Uuids, o_token=Blobs, o_owner=Texts, o_claimed=Times, o_lease=Times)
 
     def add_fact(  # noqa: PLR0917 - in the order of the columns
@@ -205,7 +207,7 @@ class Starts(Rows):
             h_partition=Texts,
             h_key=Texts,
             h_attributes=Texts,
-            h_state=Texts,
+            h_state=Documents,
             h_at=Times,
             h_ended=Times,
         )
@@ -234,7 +236,7 @@ class Changes(Rows):
             h_rev=Ints,
             h_hash=Blobs,
             h_status=Texts,
-            h_state=Texts,
+            h_state=Documents,
             h_at=Times,
             h_ended=Times,
         )
@@ -258,7 +260,11 @@ class Changes(Rows):
         if not len(self.heads):
             return True
         done = connection.execute(journal.sql(WRITE), self.parameters(self.gone, self.freed, self.heads)).one()
-        self.paused = frozenset(done.paused or ())
+        self.leave(done.paused)
+        return (done.gone, done.freed, done.heads) == (len(self.gone), len(self.freed), len(self.heads))
+
+    def leave(self, paused: Sequence[str] | None) -> None:
+        """Of these queues nothing was handed over: they turned out to be paused."""
+        self.paused = frozenset(paused or ())
         if EVERY in self.paused:
             self.paused = frozenset(self.opened.columns["o_queue"])
-        return (done.gone, done.freed, done.heads) == (len(self.gone), len(self.freed), len(self.heads))

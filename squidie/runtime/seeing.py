@@ -60,7 +60,7 @@ class Seeing(Door):
         """
         if not isinstance(workflow, str) or workflow in self._parts.registry.workflows:
             return graph_of_spec(self.to_spec(workflow))
-        with self._parts.journal.reading() as connection:
+        with self._parts.journal.looking() as connection:
             spec = definitions.newest(self._parts.journal, connection, workflow)
         if spec is None:
             raise WorkflowNotFound(workflow, self._parts.registry.workflows)
@@ -100,7 +100,7 @@ class Seeing(Door):
 
     def now(self) -> datetime:
         """The database's clock: the only one."""
-        with self._parts.journal.reading() as connection:
+        with self._parts.journal.looking() as connection:
             return attempts.clock(self._parts.journal, connection)
 
     def _narrowed(self, query: dict[str, Any]) -> dict[str, Any]:

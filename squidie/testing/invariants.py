@@ -15,6 +15,7 @@ from sqlalchemy import text
 from squidie.history.fold import fold
 from squidie.history.run import FOLD
 from squidie.journal import facts, heads
+from squidie.journal.sessions import PLANS
 from squidie.journal.store import Journal
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def _is_empty(connection: Connection, schema: str) -> bool:
 def _define(connection: Connection, schema: str) -> None:
     """Temporary views: nothing is left in the database that is looked at."""
     connection.execute(text(f'set local search_path to "{schema}", pg_temp'))
+    for way in PLANS:  # which a session of ours does without: here whole tables are compared
+        connection.execute(text(f"set local {way} = on"))
     raw = connection.connection.driver_connection
     assert raw is not None
     raw.execute(_views())  # several statements, and percent signs that are no placeholders

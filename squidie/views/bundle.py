@@ -66,7 +66,7 @@ def bundle(journal: Journal, run_id: UUID, versions: dict[str, str], *, delivery
             return None
 
     kept = _facts(journal, run_id)
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         now = attempts.clock(journal, connection)
     return Bundle(
         versions=versions,

@@ -57,7 +57,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
 
 def catalogue(journal: Journal, registry: Registry, default_queue: str) -> Catalogue:
     """Every workflow that is declared here or of which a run was ever started."""
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         rows = definitions.everything(journal, connection)
         now = attempts.clock(journal, connection)
     kept: dict[str, list[Any]] = {}

@@ -35,7 +35,7 @@ class AcceptedCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 def command_history(journal: Journal, run_id: UUID) -> tuple[AcceptedCommand, ...]:
     """The commands that a run has accepted, in order; its start is the first. Raises `RunNotFound`."""
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         rows = facts.read(journal, connection, run_id)
         if not rows:
             raise heads.missing(journal, connection, run_id)

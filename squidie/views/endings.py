@@ -34,7 +34,7 @@ def result_of(journal: Journal, run_id: UUID) -> Ending | None:
 
     A waiting caller asks this again and again: it is cheap.
     """
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         status = listing.status(journal, connection, run_id)
         if status is None:
             raise heads.missing(journal, connection, run_id)

@@ -118,7 +118,7 @@ def show_letter(journal: Journal, run_id: UUID, step: str, *, within: str | None
     where: dict[str, Any] = {"run_id": run_id, "step": step}
     if within is not None:
         where["partition"] = within
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         found = dead.page(journal, connection, where, is_open=None, limit=1)
     if not found:
         raise DeadLetterNotFound(run_id, step)
@@ -145,7 +145,7 @@ def group_letters(
 def count_letters(journal: Journal, *, open: bool | None = True, **query: Any) -> int:  # noqa: A002 - likewise
     """How many letters `list_letters` would find in all."""
     where = where_of(query, open_=open)
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         return dead.count(journal, connection, where, is_open=open)
 
 

@@ -104,7 +104,7 @@ def find_run(journal: Journal, text: str) -> UUID:
     wanted = text.strip().lower().replace("-", "") if isinstance(text, str) else ""
     if not _TAIL.fullmatch(wanted):
         raise InvalidArgument("run", "is a run's id, or at least its last four hex digits")
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         found = listing.by_tail(journal, connection, wanted)
     if not found:
         raise RunNotFound(text.strip())
@@ -121,7 +121,7 @@ def counts(journal: Journal) -> dict[RunStatus, int]:
 
     Of each at most one more than `COUNTED` is counted, which then says "more than that".
     """
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         found = pages.counts(journal, connection)
     return {status: found.get(status.value, 0) for status in RunStatus}
 

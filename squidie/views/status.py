@@ -82,7 +82,7 @@ def status(journal: Journal) -> Status:
     for group in everything.groups:
         states[group.code.state] += group.runs
     working = fleet(journal)
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         schedules = [each for each in all_of(journal, connection) if each.state == "on" and each.next_at]
     glances = [
         ScheduleGlance(name=each.name, next_at=each.next_at, late=working.at - each.next_at > ON_TIME)

@@ -55,7 +55,7 @@ class StrandedRuns(msgspec.Struct, frozen=True, kw_only=True):
 
 def stranded(journal: Journal, registry: Registry) -> StrandedRuns:
     """What this code could not go on with. What a run has behind it is not asked for again, but for what undoes it."""
-    with journal.reading() as connection:
+    with journal.looking() as connection:
         kept = definitions.kept(journal, connection)
         specs = definitions.several(journal, connection, [row.definition for row in kept])
         now = attempts.clock(journal, connection)

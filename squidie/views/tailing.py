@@ -72,7 +72,7 @@ class Tail:
 
     def look(self) -> Iterator[TailedFact]:
         """The new facts in portions, each by its time. Nothing is held open while they are told."""
-        with self._journal.reading() as connection:
+        with self._journal.looking() as connection:
             at = tailing.now(self._journal, connection)
         with listing.snapshot(self._journal) as connection:
             if self._horizon is None:
@@ -127,7 +127,7 @@ class Tail:
             known = self._known.get(head.run_id)
             self._known[head.run_id] = self._met(head) if known is None else _known(head, known.seq, known.told)
         read = {head.run_id: self._known[head.run_id].seq for head in heads}
-        with self._journal.reading() as connection:
+        with self._journal.looking() as connection:
             rows = tailing.after(self._journal, connection, read)
         for run_id, row in rows:
             known = self._known[run_id]

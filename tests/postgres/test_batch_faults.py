@@ -31,6 +31,7 @@ from tests.support.lab import (
     rows,
     scalar,
     settle,
+    under_locks,
     waits_for_a_lock,
     work_off,
 )
@@ -152,9 +153,13 @@ def test_beats_and_sweepers_open_many_windows_in_any_order_without_a_deadlock(ma
     assert opened == 500
 
 
-@pytest.mark.parametrize("when", ["before_cursor_execute", "commit"])
-def test_a_worker_that_is_told_to_stop_during_a_settle_begins_nothing_more(squidie, when):
+@pytest.mark.parametrize(
+    ("when", "is_at_once"), [("before_cursor_execute", False), ("commit", False), ("before_cursor_execute", True)]
+)
+def test_a_worker_that_is_told_to_stop_during_a_settle_begins_nothing_more(squidie, when, is_at_once):
     """G36, B30: what follows is due, not handed over; or was, if the word came later, and is given back unbegun."""
+    if not is_at_once:
+        under_locks(squidie)
     run, told = squidie.start(Chain), []
 
     def tell(*_):
@@ -164,7 +169,7 @@ def test_a_worker_that_is_told_to_stop_during_a_settle_begins_nothing_more(squid
     event.listen(squidie.engine, when, tell)
     squidie.turn(["default"], draining=lambda: bool(told))
 
-    given_back = ["attempt_released"] if when == "commit" else []
+    given_back = ["attempt_released"] if when == "commit" or is_at_once else []
     assert kinds(squidie, run) == ["run_started", "attempt_completed", *given_back]
     assert [tuple(row) for row in rows(squidie)] == [("b", 1, False, 0)]
     assert [step for step, *_ in CALLS] == ["a"]

@@ -26,6 +26,7 @@ from tests.support.lab import (
     kinds,
     query,
     scalar,
+    under_locks,
     waits_for_a_lock,
     work_off,
 )
@@ -91,6 +92,7 @@ COMMANDS = {
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_command_whose_backend_is_terminated_is_asked_again(squidie, command, times):
     """P01: the whole of it, from a fresh read; the caller sees one answer and the journal one fact."""
+    under_locks(squidie)
     run = squidie.start(Single)
     before = scalar(squidie, "select count(*) from {s}.facts")
 
@@ -105,6 +107,7 @@ def test_a_command_whose_backend_is_terminated_is_asked_again(squidie, command, 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_is_not_asked_for_ever(squidie, command):
     """P01: three times in all, and then the caller is told; nothing was written."""
+    under_locks(squidie)
     run = squidie.start(Single)
     before = counts(squidie)
 

@@ -18,9 +18,14 @@ def taken(squidie, connection):
 
 
 def test_outcomes_starts_and_commands_wait_for_the_disk(squidie):
-    """L08, G26: each of their commits, alone and in a batch."""
+    """L08, G26: each statement that writes facts, alone and in a batch, in a transaction or by itself."""
     seen = []
-    event.listen(squidie.engine, "commit", lambda connection: seen.append(connection.scalar(SHOW)))
+
+    def look(connection, _cursor, statement, *_):
+        if 'squidie".facts (' in statement:
+            seen.append(connection.connection.driver_connection.execute("show synchronous_commit").fetchone()[0])
+
+    event.listen(squidie.engine, "before_cursor_execute", look)
 
     squidie.start_many(Single, [{} for _ in range(6)])
     rows = claim(squidie, 6)
@@ -30,8 +35,9 @@ def test_outcomes_starts_and_commands_wait_for_the_disk(squidie):
     settle(squidie, release(rows[4]))
     squidie.cancel(rows[5].run_id, reason="x")
     squidie.start(Single)
+    squidie.turn(["default"])
 
-    assert seen == ["on"] * 5
+    assert seen == ["on"] * 7
 
 
 def test_a_claim_leaves_its_connection_as_it_was(squidie):

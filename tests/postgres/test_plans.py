@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
 from uuid import UUID
@@ -13,8 +14,8 @@ from sqlalchemy import event, text
 from squidie.journal import attempts, claims, dead, heads, limits, retention
 from squidie.journal.arrays import Ints, Texts, Times, Uuids
 from squidie.journal.store import _prepared
-from tests.support.flows import Single
-from tests.support.lab import claim, completion, settle
+from tests.support.flows import Chain, Single, Wide
+from tests.support.lab import claim, completion, settle, under_locks
 
 FILL = """
 insert into squidie.attempts (run_id, step, attempt, action, queue, priority, due_at)
@@ -26,6 +27,7 @@ HELD = """
 update squidie.attempts set claim_id = gen_random_uuid(), token_hash = '', owner = 'x', claimed_at = now(),
     lease_until = now() + case when priority = 0 then interval '1 hour' else interval '-1 s' end
 """
+WHOLE = re.compile(r"Seq Scan on (attempts|runs|facts)\b|(Hash|Merge) Join")
 CLAIM = {
     "queue": "default",
     "served": Texts(["a:b"]),
@@ -317,3 +319,35 @@ def test_a_settle_reads_as_little_of_a_long_history_as_of_a_short_one(squidie):
 
     assert read[0] > 0
     assert read[1] < read[0] + 10
+
+
+def test_what_was_prepared_while_there_was_little_reads_no_table_as_a_whole(make):
+    """B11, L19: a plan is kept until Postgres counts the table again, and by then there may be very much in it."""
+    squidie = make()
+    _work(squidie)
+    under_locks(squidie)
+    _work(squidie)
+
+    with squidie.engine.connect() as connection:
+        prepared = connection.execute(text("select name, statement, parameter_types from pg_prepared_statements")).all()
+        plans = {each.statement: _kept_plan(connection, each.name, each.parameter_types) for each in prepared}
+
+    assert any("with gone as" in statement for statement in plans)
+    assert any("with held as materialized" in statement for statement in plans)
+    assert {statement: plan for statement, plan in plans.items() if WHOLE.search(plan)} == {}
+
+
+def _work(squidie):
+    """Everything that a worker does, often enough to be prepared."""
+    for _ in range(8):
+        squidie.cancel(squidie.start(Chain).id, reason="planned")
+        squidie.start_many(Wide, [{}] * 3)
+        squidie.start(Chain)
+        while squidie.turn(["default"]).claimed:
+            pass
+        squidie.sweep()
+
+
+def _kept_plan(connection, name, types):
+    given = f"({', '.join(['null'] * len(types))})" if types else ""
+    return "\n".join(connection.execute(text(f"explain execute {name}{given}")).scalars())

@@ -57,6 +57,11 @@ def plan_without(squidie, setting):
     squidie._parts.journal.engine.dispose()
 
 
+def under_locks(squidie):
+    """From here on this runtime starts and settles nothing at once: it never knows what time it is without asking."""
+    squidie._parts.clock.now = lambda: None
+
+
 def staff(squidie, *queues, **more):
     """A worker is alive for good that serves these queues, or all; `more` is what else its row says."""
     Presence(squidie._parts, "worker").refresh(queues or sorted(squidie.used_queues()))

@@ -46,7 +46,7 @@ def db_schema(patient: Patient) -> Finding:
 
 def db_append_only(patient: Patient) -> Finding:
     """Nobody has switched off what keeps facts from being changed."""
-    with patient.journal.reading() as connection:
+    with patient.journal.looking() as connection:
         guarded = health.is_guarded(patient.journal, connection)
     if guarded:
         return Finding(Severity.OK, "the trigger that keeps facts insert-only is in place")
@@ -88,7 +88,7 @@ def _of_conditions(patient: Patient, settings: set[str], well: str) -> Finding:
 def db_indexes(patient: Patient) -> Finding:
     """Every index that the statements rest on is there and can be used."""
     wanted = {name: text for text in _statements() for name in _INDEX.findall(text)}
-    with patient.journal.reading() as connection:
+    with patient.journal.looking() as connection:
         found = health.indexes(patient.journal, connection)
     missing = sorted(wanted.keys() - found.keys())
     if missing:
@@ -114,7 +114,7 @@ def db_pool(patient: Patient) -> Finding:
             "this process may hold one connection: whoever needs a second one waits in vain",
             "create_engine(..., pool_size=5)",
         )
-    with patient.journal.reading() as connection:
+    with patient.journal.looking() as connection:
         room = health.room(patient.journal, connection)
     evidence = f"{room.used} of the server's {room.most} connections are in use"
     if room.used > CROWDED * room.most:
@@ -124,7 +124,7 @@ def db_pool(patient: Patient) -> Finding:
 
 def db_pooler(patient: Patient) -> Finding:
     """Whether somebody hands out connections in Postgres' place."""
-    with patient.journal.reading() as connection:
+    with patient.journal.looking() as connection:
         is_between = health.has_pooler(patient.journal, connection)
     if not is_between:
         return ok("none: Postgres itself answers")
@@ -139,7 +139,7 @@ def db_pooler(patient: Patient) -> Finding:
 def db_test_flags(patient: Patient) -> Finding:
     """Nothing that is meant for tests is switched on: planned failures here, a clock that was set by hand there."""
     planned = [f"{plan.point}={plan.action}" for plan in failpoints.armed()]
-    with patient.journal.reading() as connection:
+    with patient.journal.looking() as connection:
         is_set = health.is_clock_set(patient.journal, connection)
         can_be_set = health.can_clock_be_set(patient.journal, connection)
     found = [f"failpoints are armed: {some(planned)}"] if planned else []

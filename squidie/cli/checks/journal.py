@@ -17,7 +17,7 @@ SAMPLE = 100
 
 def journal_regressed(patient: Patient) -> Finding:
     """No worker has found that commits are gone which it had seen."""
-    with patient.journal.reading() as connection:
+    with patient.journal.looking() as connection:
         found = queues.paused(patient.journal, connection, queues.EVERY)
     if found is None or found.by != WHO:
         return Finding(Severity.OK, "nobody misses a commit")

@@ -75,7 +75,7 @@ class Patient:
     @cached_property
     def server(self) -> Any:
         """The server's own words."""
-        with self.journal.reading() as connection:
+        with self.journal.looking() as connection:
             return health.server(self.journal, connection)
 
     @cached_property
@@ -104,7 +104,7 @@ class Patient:
     @cached_property
     def schedules(self) -> Sequence[Schedule]:
         """Every schedule, as it stands."""
-        with self.journal.reading() as connection:
+        with self.journal.looking() as connection:
             return all_of(self.journal, connection)
 
     @property

@@ -55,7 +55,7 @@ def schedules_dst(patient: Patient) -> Finding:
 
 def lag_pickup(patient: Patient) -> Finding:
     """What is due is taken soon where workers are free; what waits for a limit is not due to them."""
-    with patient.journal.reading() as connection:
+    with patient.journal.looking() as connection:
         found = health.late(patient.journal, connection, LATE * patient.squidie.settings.sweep)
     taken = {queue.name for queue in patient.fleet.queues if queue.paused is None and not queue.unserved}
     late = [
@@ -123,7 +123,7 @@ def dead_count(patient: Patient) -> Finding:
 
 def retention_policy(patient: Patient) -> Finding:
     """Somebody has said how long ended runs are kept, and somebody removes them."""
-    with patient.journal.reading() as connection:
+    with patient.journal.looking() as connection:
         found = health.size(patient.journal, connection)
     grown = f"the journal takes {size(found.bytes)}{_rate(found)}"
     policy = patient.squidie.settings.retention

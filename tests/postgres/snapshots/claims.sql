@@ -119,7 +119,7 @@ with wall as materialized (
     update {s}.attempts a
     set claim_id = gen_random_uuid(), token_hash = :token_hash, owner = :owner, claimed_at = {s}.clock(),
         lease_until = {s}.clock() + :lease
-    where a.ctid = any (array(select place from take)) returning a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key
+    from take where a.ctid = take.place returning a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key, take.n
 ), told as (
     select wall.is_limited, wall.stands, (select count(*) from within) > (select count(*) from take)
         or coalesce((select bool_or(is_full) from (
@@ -128,9 +128,10 @@ with wall as materialized (
         (select count(*) from lazily) as lazily
     from wall
 )
-select a.*, r.definition, r.rev, r.fold, r.state::text as state, told.is_limited, told.stands, told.is_left, told.lazily
-from told left join (claimed a join take t using (run_id, kind, step, attempt)) on true
-    left join {s}.runs r on r.run_id = a.run_id order by t.n;
+select a.*, r.definition, r.rev, r.head_hash, r.fold,
+    case when row_number() over (partition by a.run_id order by a.n) = 1 then r.state::text end as state,
+    told.is_limited, told.stands, told.is_left, told.lazily
+from told left join claimed a on true left join {s}.runs r on r.run_id = a.run_id order by a.n;
 
 -- CLAIM_BEHIND
 with wall as materialized (
@@ -212,7 +213,7 @@ with wall as materialized (
     update {s}.attempts a
     set claim_id = gen_random_uuid(), token_hash = :token_hash, owner = :owner, claimed_at = {s}.clock(),
         lease_until = {s}.clock() + :lease
-    where a.ctid = any (array(select place from take)) returning a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key
+    from take where a.ctid = take.place returning a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key, take.n
 ), told as (
     select wall.is_limited, wall.stands, (select count(*) from within) > (select count(*) from take)
         or coalesce((select bool_or(is_full) from (
@@ -221,9 +222,10 @@ with wall as materialized (
         (select count(*) from lazily) as lazily
     from wall
 )
-select a.*, r.definition, r.rev, r.fold, r.state::text as state, told.is_limited, told.stands, told.is_left, told.lazily
-from told left join (claimed a join take t using (run_id, kind, step, attempt)) on true
-    left join {s}.runs r on r.run_id = a.run_id order by t.n;
+select a.*, r.definition, r.rev, r.head_hash, r.fold,
+    case when row_number() over (partition by a.run_id order by a.n) = 1 then r.state::text end as state,
+    told.is_limited, told.stands, told.is_left, told.lazily
+from told left join claimed a on true left join {s}.runs r on r.run_id = a.run_id order by a.n;
 
 -- _OLDEST
 select a.limit_key, a.rate_key, a.priority, a.partition, a.due_at from {s}.attempts a where a.queue = :queue and a.claim_id is null and a.kind <> 'timer';
@@ -238,7 +240,7 @@ with recursive lane as (
 select least(min(due_at), {s}.clock()) from lane;
 
 -- UNDER_TOKEN
-select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key, r.definition, r.rev, r.fold, r.state::text as state from {s}.attempts a
+select a.run_id, a.step, a.attempt, a.action, a.queue, a.priority, a.due_at, a.lost, a.alone, a.claim_id, a.token_hash, a.owner, a.claimed_at, a.lease_until, a.kind, a.partition, a.limit_key, a.rate_key, r.definition, r.rev, r.head_hash, r.fold, r.state::text as state from {s}.attempts a
 join {s}.runs r on r.run_id = a.run_id
 where a.claim_id is not null and a.owner = :owner and a.token_hash = :token_hash
 order by a.priority, a.due_at, a.run_id, a.step;

@@ -12,10 +12,12 @@ with heads as (
     order by h.run_id on conflict (run_id) do nothing returning run_id
 ), facts as (
     insert into {s}.facts (run_id, seq, kind, at, body, hash)
-    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash) join heads using (run_id)
+    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash)
+    where (f.run_id in (select run_id from heads)) is true  -- looked up, not joined: there may be thousands
 ), opened as (
     insert into {s}.attempts (run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, claim_id, token_hash, owner, claimed_at, lease_until) select o.run_id, o.kind, o.step, o.attempt, o.action, o.queue, o.priority, o.due_at, o.alone, o.partition, o.limit_key, o.rate_key, o.claim_id, o.token_hash, o.owner, o.claimed_at, o.lease_until from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
-        :o_partition, :o_limit, :o_rate, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o(run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, claim_id, token_hash, owner, claimed_at, lease_until) join heads using (run_id)
+        :o_partition, :o_limit, :o_rate, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o(run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, claim_id, token_hash, owner, claimed_at, lease_until)
+    where (o.run_id in (select run_id from heads)) is true
 )
 select run_id from heads;
 

@@ -1,0 +1,102 @@
+"""Statements that write and commit by themselves, with nothing locked or read before them.
+
+Whoever sends one has decided on what he knows, at a time that he has counted himself. Postgres compares both with what
+is so. Where they differ nothing is written, and it is decided once more, under locks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from squidie.history.run import FOLD
+from squidie.journal.arrays import Blobs
+from squidie.journal.writing import ATTEMPT_COLUMNS, FACTS, OPENED, START, UNLESS_PAUSED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from sqlalchemy import Connection
+
+    from squidie.journal.store import Journal
+    from squidie.journal.writing import Changes, Starts
+
+_TIMELY = "cast(:now as timestamptz) between {s}.clock() - cast(:behind as interval) and {s}.clock()"
+
+START_ONE = START.replace("where not exists", f"where {_TIMELY} and not exists", 1).replace(
+    "\nselect run_id from heads", "\nselect {s}.clock() from heads"
+)
+"""A new run, its first fact and its first work, if `now` is the time; and what time it is."""
+
+SETTLE = f"""
+with held as materialized (
+    select r.run_id from unnest(:h_run, :h_before, :h_known) as h(run_id, rev, hash)
+    join {{s}}.runs r on r.run_id = h.run_id and r.rev = h.rev and r.head_hash = h.hash
+    where {_TIMELY}
+    order by r.run_id for no key update of r skip locked
+), gate as materialized (
+    select count(*) = cardinality(:h_run) as opens from held
+), gone as (
+    delete from {{s}}.attempts a
+    using unnest(:g_run, :g_step, :g_attempt, :g_claim) as g(run_id, step, attempt, claim_id)
+    where a.run_id = g.run_id and a.step = g.step and a.attempt = g.attempt
+        and a.claim_id is not distinct from g.claim_id and (select opens from gate)
+    returning 1
+), heads as (
+    update {{s}}.runs r
+    set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = {FOLD},
+        updated_at = h.at, ended_at = h.ended, rested_at = h.ended
+    from unnest(:h_run, :h_rev, :h_hash, :h_status, :h_state, :h_at, :h_ended)
+        as h(run_id, rev, hash, status, state, at, ended)
+    where r.run_id = h.run_id and (select opens from gate) returning 1
+), written as (
+    insert into {{s}}.facts (run_id, seq, kind, at, body, hash)
+    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {FACTS} where (select opens from gate)
+), opened as (
+    insert into {{s}}.attempts ({ATTEMPT_COLUMNS}) select {UNLESS_PAUSED} from {OPENED}
+    left join lateral (select p.queue from {{s}}.queues p where p.queue in (o.queue, '*') limit 1) p on true
+    where (select opens from gate)
+)
+select gate.opens, {{s}}.clock() as now,
+    case when gate.opens and ((select count(*) from gone), (select count(*) from heads))
+            <> (cardinality(:g_run), cardinality(:h_run))
+        then ('the claims that were decided on are held: not ' || gate.opens)::integer end as broken,
+    (select array_agg(p.queue) from {{s}}.queues p where p.queue = any(:o_queue) or p.queue = '*') as paused
+from gate
+"""
+"""Outcomes whose holder knows how their runs stand: nothing is locked and read before.
+
+The heads are taken, passing over those that somebody holds, and asked for the hashes of the facts that were decided on.
+If a single one is held or was changed, or `now` is not the time, nothing is written. What is held against that cannot
+lose its claim but by a crash of the database that has erased it; then the statement fails, and takes all back.
+"""
+
+
+def start(journal: Journal, connection: Connection, rows: Starts, now: datetime, behind: timedelta) -> datetime | None:
+    """Write the only one of these, if it did not exist before and `now` is not further than that behind.
+
+    What time it is; None where nothing was written.
+    """
+    given = {**rows.parameters(rows.heads), "now": now, "behind": behind}
+    told: datetime | None = connection.execute(journal.sql(START_ONE), given).scalar_one_or_none()
+    return told
+
+
+def settle(  # noqa: PLR0917 - what is written, and what it rests upon
+    journal: Journal,
+    connection: Connection,
+    changes: Changes,
+    known: Mapping[UUID, bytes],
+    now: datetime,
+    behind: timedelta,
+) -> tuple[bool, datetime]:
+    """Write these changes if their runs still stand as `known`, and the time is right; and what time it is.
+
+    What is freed is not among them. Raises `DBAPIError` where a claim has been erased.
+    """
+    hashes = Blobs(known[row[0]] for row in changes.heads)
+    given = {**changes.parameters(changes.gone, changes.heads), "h_known": hashes, "now": now, "behind": behind}
+    done = connection.execute(journal.sql(SETTLE), given).one()
+    changes.leave(done.paused)
+    return done.opens, done.now
