@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from benchmarks import ballast, pages, postgres, report
+from benchmarks import ballast, limit, pages, postgres, report
 from benchmarks.catalogue import QUICK, WORKLOADS, with_peers
 from benchmarks.contenders import Floor, Place
 from benchmarks.peer import Peer
@@ -127,6 +127,8 @@ def _interleaved(workload: Workload, template: Place, repeat: int) -> report.Ser
         for number in range(repeat):
             click.echo(f"{workload.name}, round {number + 1} of {repeat}", err=True)
             series.commits_per_s.append(postgres.commits_per_second(template.services.database_url))
+            if (most := limit.transactions_per_second(template.services.database_url)) is not None:
+                series.limit_per_s.append(most)
             place = replace(template, size=workload.size)
             series.rounds.append([_once(workload, each, place, loaded) for each in workload.contenders])
     finally:

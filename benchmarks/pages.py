@@ -102,10 +102,11 @@ def _cell(spread: dict[str, float] | None, digits: int) -> str:
 
 def _remarks(workload: dict[str, Any]) -> Iterator[str]:
     machine = workload["machine"]
-    rate = machine["commits_per_s"]
+    rate, most = machine["commits_per_s"], machine.get("pgbench_per_s")
+    limit = f", {most['median']:.0f} through pgbench's eight" if most else ""
     yield (
         f"{workload['repeat']} repetitions; {machine['cores']} cores, PostgreSQL {machine['postgres']}, Python"
-        f" {machine['python']}, {rate['median']:.0f} commits/s on one connection. {workload['note']}".rstrip()
+        f" {machine['python']}, {rate['median']:.0f} commits/s on one connection{limit}. {workload['note']}".rstrip()
     )
     if workload["disturbed"]:
         disturbed = f"{workload['disturbed']} of {workload['repetitions']} repetitions"

@@ -36,6 +36,7 @@ class Series:
     postgres: str = ""
     rounds: list[list[Trial]] = field(default_factory=list)
     commits_per_s: list[float] = field(default_factory=list)
+    limit_per_s: list[float] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -96,7 +97,9 @@ def show(series: Series, console: Console) -> None:
         console.print(_table(series, columns[begin : begin + COLUMNS]))
     calibration = Spread.of(series.commits_per_s)
     rate = calibration.text(0) if calibration else "?"
-    console.print(f"{rate} commits/s on one connection, {os.cpu_count()} cores, PostgreSQL {series.postgres}")
+    most = Spread.of(series.limit_per_s)
+    limit = f", {most.text(0)} through pgbench's eight" if most else ""
+    console.print(f"{rate} commits/s on one connection{limit}, {os.cpu_count()} cores, PostgreSQL {series.postgres}")
     if series.workload.note:
         console.print(f"[dim]{series.workload.note}[/]")
     for name, why in series.failures().items():
@@ -144,6 +147,7 @@ def document(series: Series) -> dict[str, Any]:
             "python": platform.python_version(),
             "postgres": series.postgres,
             "commits_per_s": _plain(Spread.of(series.commits_per_s)),
+            "pgbench_per_s": _plain(Spread.of(series.limit_per_s)),
         },
         "disturbed": len(series.disturbed()),
         "repetitions": len(series.trials()),
