@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from benchmarks.figures import Workload
 
 WORKLOAD = re.compile(r"[wW]\d")
-COMMANDS = ("make bench ARGS=--full", "make bench-peers")
 SERVER = {"logging_collector": "on", "log_rotation_size": "0", "max_connections": "600"}
 """A log that is a file, for the queries of W5; room for fifty workers. All that makes it durable is as it comes."""
 
@@ -75,7 +74,8 @@ def main(
     found = measure([each.scaled(scale) for each in chosen(offered, only)], repeat, wide)
     if not only and not peers and scale >= 1:
         _views()
-    document = report.whole(found, COMMANDS[peers], scale)
+    how = "make bench-peers" if peers else f"make bench ARGS={'--full' if full else '--keep'}"
+    document = report.whole(found, how, scale)
     line = json.dumps(document, ensure_ascii=False)
     click.echo(line)
     if file:

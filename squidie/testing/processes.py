@@ -196,7 +196,10 @@ def launch(
 
 def children_of(pid: int) -> list[int]:
     """The pids of a process's children: from /proc where there is one, else from `ps`."""
-    listed = list(Path(f"/proc/{pid}/task").glob("*/children"))
+    try:
+        listed = list(Path(f"/proc/{pid}/task").glob("*/children"))
+    except OSError:  # it has ended while it was looked at
+        return []
     if listed:
         return sorted(int(child) for path in listed for child in _read(path).split())
     table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
