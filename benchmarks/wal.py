@@ -81,7 +81,10 @@ def _place(connection: psycopg.Connection[Any]) -> str:
 
 def _dump(programs: Path, data: str, begin: str, end: str) -> Iterable[str]:
     command = [str(programs / "pg_waldump"), "-p", f"{data}/pg_wal", "-s", begin, "-e", end]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        raise SystemExit(f"the log cannot be read; without SQUIDIE_DATABASE_URL a server is started: {done.stderr}")
+    return done.stdout.splitlines()
 
 
 def _read(lines: Iterable[str], names: dict[int, str]) -> Log:

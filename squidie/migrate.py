@@ -119,6 +119,7 @@ def _transaction(database: str | Engine, schema: str) -> Iterator[Connection]:
 _OPTIONS: Final[dict[str, Any]] = {
     "connect_args": {"connect_timeout": 5},
     "isolation_level": "READ COMMITTED",
+    "hide_parameters": True,  # an error's text would hold payloads and results
     "pool_size": 5,
     "max_overflow": 20,
     "pool_timeout": 1.0,

@@ -90,6 +90,8 @@ def _write(
         return None
     changes = batch.finish(verdicts)
     with parts.journal.reading() as connection:
+        if not parts.journal.is_set_up(connection):
+            return None
         failpoints.hit("settle.locked")
         failpoints.hit("settle.before_commit")
         is_written, told = at_once.settle(parts.journal, connection, changes, hashes, now, BEHIND)

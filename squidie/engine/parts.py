@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from squidie.decide.commands import Limits
 from squidie.engine import logs
 from squidie.engine.bells import Bells
-from squidie.engine.clocks import Clock, Tries
+from squidie.engine.clocks import Clock
 from squidie.engine.fairness import Rounds
 from squidie.engine.lease import Renewer
 from squidie.engine.limited import Limited
@@ -16,6 +16,7 @@ from squidie.engine.pace import Pace
 from squidie.engine.tally import Tally
 from squidie.engine.telling import Telling
 from squidie.engine.timers import Timers
+from squidie.engine.tries import Tries
 from squidie.engine.watermark import Watermarks
 from squidie.history.attributes import NOTHING_DECLARED
 from squidie.history.masking import Masking

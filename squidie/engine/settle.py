@@ -104,7 +104,7 @@ def _try_at_once(parts: Parts, commands: Sequence[Settling], taker: Handover | N
     try:
         return settle_at_once(parts, commands, taker)
     except (DBAPIError, JournalBusy) as error:
-        log.info("%s outcome(s) are settled under locks: %s", len(commands), error)
+        log.info("%s outcome(s) are settled under locks: %s", len(commands), type(error).__name__)
         return None
 
 

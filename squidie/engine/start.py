@@ -108,12 +108,10 @@ def _at_once(parts: Parts, command: Start) -> Verdict | None:
     now = parts.clock.now()
     if now is None or command.attributes or not parts.definitions.is_kept(command.definition):
         return None
-    if not parts.journal.owns_engine:  # whose sessions may wait for locks as long as they like
-        return None
     rows = Starts()
     verdict = _add(parts, rows, command, now)
     with parts.journal.reading() as connection:
-        if parts.memory.is_due:  # as is known once there is a connection
+        if parts.memory.is_due or not parts.journal.is_set_up(connection):  # as is known once there is a connection
             return None
         told = at_once.start(parts.journal, connection, rows, now, BEHIND)
     if told is None:

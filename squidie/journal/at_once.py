@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from squidie.history.run import FOLD
 from squidie.journal.arrays import Blobs
-from squidie.journal.writing import ATTEMPT_COLUMNS, FACTS, OPENED, START, UNLESS_PAUSED
+from squidie.journal.writing import PAUSED, START, changes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,32 +36,12 @@ with held as materialized (
     order by r.run_id for no key update of r skip locked
 ), gate as materialized (
     select count(*) = cardinality(:h_run) as opens from held
-), gone as (
-    delete from {{s}}.attempts a
-    using unnest(:g_run, :g_step, :g_attempt, :g_claim) as g(run_id, step, attempt, claim_id)
-    where a.run_id = g.run_id and a.step = g.step and a.attempt = g.attempt
-        and a.claim_id is not distinct from g.claim_id and (select opens from gate)
-    returning 1
-), heads as (
-    update {{s}}.runs r
-    set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = {FOLD},
-        updated_at = h.at, ended_at = h.ended, rested_at = h.ended
-    from unnest(:h_run, :h_rev, :h_hash, :h_status, :h_state, :h_at, :h_ended)
-        as h(run_id, rev, hash, status, state, at, ended)
-    where r.run_id = h.run_id and (select opens from gate) returning 1
-), written as (
-    insert into {{s}}.facts (run_id, seq, kind, at, body, hash)
-    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {FACTS} where (select opens from gate)
-), opened as (
-    insert into {{s}}.attempts ({ATTEMPT_COLUMNS}) select {UNLESS_PAUSED} from {OPENED}
-    left join lateral (select p.queue from {{s}}.queues p where p.queue in (o.queue, '*') limit 1) p on true
-    where (select opens from gate)
-)
+), {changes("(select opens from gate)")}
 select gate.opens, {{s}}.clock() as now,
     case when gate.opens and ((select count(*) from gone), (select count(*) from heads))
             <> (cardinality(:g_run), cardinality(:h_run))
         then ('the claims that were decided on are held: not ' || gate.opens)::integer end as broken,
-    (select array_agg(p.queue) from {{s}}.queues p where p.queue = any(:o_queue) or p.queue = '*') as paused
+    {PAUSED}
 from gate
 """
 """Outcomes whose holder knows how their runs stand: nothing is locked and read before.
@@ -86,7 +65,7 @@ def start(journal: Journal, connection: Connection, rows: Starts, now: datetime,
 def settle(  # noqa: PLR0917 - what is written, and what it rests upon
     journal: Journal,
     connection: Connection,
-    changes: Changes,
+    batch: Changes,
     known: Mapping[UUID, bytes],
     now: datetime,
     behind: timedelta,
@@ -95,8 +74,8 @@ def settle(  # noqa: PLR0917 - what is written, and what it rests upon
 
     What is freed is not among them. Raises `DBAPIError` where a claim has been erased.
     """
-    hashes = Blobs(known[row[0]] for row in changes.heads)
-    given = {**changes.parameters(changes.gone, changes.heads), "h_known": hashes, "now": now, "behind": behind}
+    hashes = Blobs(known[row[0]] for row in batch.heads)
+    given = {**batch.parameters(batch.gone, batch.heads), "h_known": hashes, "now": now, "behind": behind}
     done = connection.execute(journal.sql(SETTLE), given).one()
-    changes.leave(done.paused)
+    batch.leave(done.paused)
     return done.opens, done.now

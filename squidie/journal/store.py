@@ -149,6 +149,10 @@ class Journal:
                 del waiting[before:]
             raise
 
+    def is_set_up(self, connection: Connection) -> bool:
+        """Whether this session is ours for as long as it lasts: no lock is waited for longer than we want."""
+        return self.owns_engine and not sessions.is_pooled(connection)
+
     def be_patient(self, connection: Connection) -> None:
         """A transaction of ours behind a pooler begins by saying how long it may wait; else its session says it."""
         if self.owns_engine and sessions.is_pooled(connection):

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from squidie.history.attempts import OpenAttempt
     from squidie.journal.store import Journal
 
-FACTS = "unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash)"
-ATTEMPT_COLUMNS = (
+_FACTS = "unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash)"
+_ATTEMPT_COLUMNS = (
     "run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, "
     "claim_id, token_hash, owner, claimed_at, lease_until"
 )
-OPENED = f"""unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
-        :o_partition, :o_limit, :o_rate, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o({ATTEMPT_COLUMNS})"""
-_O = ", ".join(f"o.{column.strip()}" for column in ATTEMPT_COLUMNS.split(","))
+_OPENED = f"""unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
+        :o_partition, :o_limit, :o_rate, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o({_ATTEMPT_COLUMNS})"""
+_O = ", ".join(f"o.{column.strip()}" for column in _ATTEMPT_COLUMNS.split(","))
 _LEASE = ("claim_id", "token_hash", "owner", "claimed_at", "lease_until")
-UNLESS_PAUSED = ", ".join(
+_UNLESS_PAUSED = ", ".join(
     f"case when p.queue is null then o.{column} end" if column in _LEASE else f"o.{column}"
-    for column in ATTEMPT_COLUMNS.split(", ")
+    for column in _ATTEMPT_COLUMNS.split(", ")
 )
 
 START = f"""
@@ -51,10 +51,10 @@ with heads as (
     order by h.run_id on conflict (run_id) do nothing returning run_id
 ), facts as (
     insert into {{s}}.facts (run_id, seq, kind, at, body, hash)
-    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {FACTS}
+    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {_FACTS}
     where (f.run_id in (select run_id from heads)) is true  -- looked up, not joined: there may be thousands
 ), opened as (
-    insert into {{s}}.attempts ({ATTEMPT_COLUMNS}) select {_O} from {OPENED}
+    insert into {{s}}.attempts ({_ATTEMPT_COLUMNS}) select {_O} from {_OPENED}
     where (o.run_id in (select run_id from heads)) is true
 )
 select run_id from heads
@@ -64,21 +64,15 @@ select run_id from heads
 A run that exists, or has been retired, is left as it is, and is not among the answers.
 """
 
-WRITE = f"""
-with gone as (
+
+def changes(gate: str = "true") -> str:
+    """What a batch of commands writes, as parts of a statement; nothing, where `gate` is not true."""
+    return f"""gone as (
     delete from {{s}}.attempts a
     using unnest(:g_run, :g_step, :g_attempt, :g_claim) as g(run_id, step, attempt, claim_id)
     where a.run_id = g.run_id and a.step = g.step and a.attempt = g.attempt
-        and a.claim_id is not distinct from g.claim_id
+        and a.claim_id is not distinct from g.claim_id and {gate}
     returning 1
-), freed as (
-    update {{s}}.attempts a
-    set claim_id = null, token_hash = null, owner = null, claimed_at = null, lease_until = null,
-        due_at = b.due_at, lost = b.lost
-    from unnest(:b_run, :b_step, :b_attempt, :b_claim, :b_due, :b_lost)
-        as b(run_id, step, attempt, claim_id, due_at, lost)
-    where a.run_id = b.run_id and a.step = b.step and a.attempt = b.attempt
-        and a.claim_id is not distinct from b.claim_id returning 1
 ), heads as (
     update {{s}}.runs r
     set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = {FOLD},
@@ -86,17 +80,31 @@ with gone as (
         rested_at = case when h.ended is not null then h.at end
     from unnest(:h_run, :h_before, :h_rev, :h_hash, :h_status, :h_state, :h_at, :h_ended)
         as h(run_id, before, rev, hash, status, state, at, ended)
-    where r.run_id = h.run_id and r.rev = h.before returning 1
+    where r.run_id = h.run_id and r.rev = h.before and {gate} returning 1
 ), written as (
     insert into {{s}}.facts (run_id, seq, kind, at, body, hash)
-    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {FACTS}
+    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {_FACTS} where {gate}
 ), opened as (
-    insert into {{s}}.attempts ({ATTEMPT_COLUMNS}) select {UNLESS_PAUSED} from {OPENED}
+    insert into {{s}}.attempts ({_ATTEMPT_COLUMNS}) select {_UNLESS_PAUSED} from {_OPENED}
     left join lateral (select p.queue from {{s}}.queues p where p.queue in (o.queue, '*') limit 1) p on true
+    where {gate}
+)"""
+
+
+PAUSED = "(select array_agg(p.queue) from {s}.queues p where p.queue = any(:o_queue) or p.queue = '*') as paused"
+
+WRITE = f"""
+with {changes()}, freed as (
+    update {{s}}.attempts a
+    set claim_id = null, token_hash = null, owner = null, claimed_at = null, lease_until = null,
+        due_at = b.due_at, lost = b.lost
+    from unnest(:b_run, :b_step, :b_attempt, :b_claim, :b_due, :b_lost)
+        as b(run_id, step, attempt, claim_id, due_at, lost)
+    where a.run_id = b.run_id and a.step = b.step and a.attempt = b.attempt
+        and a.claim_id is not distinct from b.claim_id returning 1
 )
 select (select count(*) from gone) as gone, (select count(*) from freed) as freed,
-    (select count(*) from heads) as heads,
-    (select array_agg(p.queue) from {{s}}.queues p where p.queue = any(:o_queue) or p.queue = '*') as paused
+    (select count(*) from heads) as heads, {PAUSED}
 """
 """Facts, heads and open work of a batch of commands, each fenced by what was locked.
 

@@ -11,12 +11,14 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 
 from squidie.decide.commands import Complete
 from squidie.engine.claim import claim as claim_work
-from squidie.engine.clocks import MOST_PASSED, Clock, Tries
+from squidie.engine.clocks import Clock
 from squidie.engine.settle import settle as settle_all
+from squidie.engine.tries import MOST_PASSED, Tries
 from squidie.errors import KeyReused, RunRetired, SquidieError
 from squidie.history.chain import link
 from squidie.testing.clock import at_time
@@ -273,6 +275,28 @@ def test_a_start_is_one_statement(warm):
     assert kinds(warm, run) == ["run_started"]
 
 
+def test_on_a_hosts_engine_everything_waits_for_locks_as_long_as_we_want(warm, make):
+    """3.1: its sessions are not set up by us, so each of our transactions says so for itself."""
+    engine = create_engine(warm.engine.url)
+    hosted = make(database=engine)
+    hosted.start(Single)
+
+    with sent(hosted) as statements:
+        hosted.start(Single)
+        work_off(hosted)
+
+    engine.dispose()
+    assert statements[0] == "started"
+    assert "settled at once" not in statements
+
+
+def test_an_error_of_the_database_holds_no_values(warm):
+    with warm.engine.connect() as connection, pytest.raises(DBAPIError) as raised:
+        connection.execute(text("select cast(:value as integer)"), {"value": "canary-7"})
+
+    assert "parameters hidden" in str(raised.value)
+
+
 def test_a_key_that_is_taken_is_answered_as_ever(warm):
     """2.2, 2.3"""
     run = warm.start(Sums, {"number": 4}, key="k")
@@ -295,7 +319,7 @@ def test_a_key_whose_run_was_removed_is_refused(warm):
         warm.start(Single, key="k")
 
 
-def test_fifty_threads_that_start_one_key_make_one_run(warm):
+def test_twelve_threads_that_start_one_key_make_one_run(warm):
     found = at_once(*[lambda: warm.start(Single, key="one")] * 12)
 
     assert not [each for each in found if isinstance(each, SquidieError)]

@@ -61,10 +61,11 @@ with held as materialized (
 ), heads as (
     update {s}.runs r
     set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = 3,
-        updated_at = h.at, ended_at = h.ended, rested_at = h.ended
-    from unnest(:h_run, :h_rev, :h_hash, :h_status, :h_state, :h_at, :h_ended)
-        as h(run_id, rev, hash, status, state, at, ended)
-    where r.run_id = h.run_id and (select opens from gate) returning 1
+        updated_at = h.at, ended_at = coalesce(r.ended_at, h.ended),
+        rested_at = case when h.ended is not null then h.at end
+    from unnest(:h_run, :h_before, :h_rev, :h_hash, :h_status, :h_state, :h_at, :h_ended)
+        as h(run_id, before, rev, hash, status, state, at, ended)
+    where r.run_id = h.run_id and r.rev = h.before and (select opens from gate) returning 1
 ), written as (
     insert into {s}.facts (run_id, seq, kind, at, body, hash)
     select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash) where (select opens from gate)
