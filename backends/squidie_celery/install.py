@@ -1,4 +1,4 @@
-"""Squidie in a Celery app, the host's or one of its own: two tasks, a bootstep of the worker and one of its consumer.
+"""Squidie in a Celery app, the host's or one of its own: two tasks, a bootstep of the worker and two of its consumer.
 
 `squidie.wake` is the only bell. `squidie.tick` is there for hosts whose beat has a scheduler of its own: nothing of
 Squidie's ever sends it.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from squidie.errors import InvalidConfig
 from squidie_celery.process import Process
 from squidie_celery.quarantine import Sifting
+from squidie_celery.reconnecting import Reconnecting
 from squidie_celery.station import Station
 from squidie_celery.tasks import register
 from squidie_celery.ticking import register as register_tick
@@ -41,4 +42,5 @@ def install(app: Celery, squidie: Any) -> Any:
     register_tick(app.squidie_station)
     app.steps["worker"].add(Process)
     app.steps["consumer"].add(Sifting)
+    app.steps["consumer"].add(Reconnecting)
     return squidie

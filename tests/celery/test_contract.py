@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from celery import Celery
 
-from squidie.testing import Process, Redis, Worker, eventually
-from squidie.testing.contract_app import Quick, contract_squidie
-from squidie.testing.delivery import PATIENCE, BrokerContract, DeliveryContract
+from squidie.testing import Process, Redis, Worker
+from squidie.testing.contract_app import contract_squidie
+from squidie.testing.delivery import BrokerContract, DeliveryContract
 from squidie_celery import CeleryDelivery, create_app
 
 if TYPE_CHECKING:
@@ -119,20 +119,3 @@ class TestAHostsApp(DeliveryContract, BrokerContract):
         )
         yield carrier
         carrier.close()
-
-    def test_a_broker_that_is_gone_delays_no_start_and_loses_no_run(self, carrier: CeleryCarrier) -> None:
-        """B39, C08: a late acknowledgement that finds no broker may end a worker of Celery's; its supervisor starts it.
-
-        Which is one more reason for `squidie.wake` to be acknowledged early, whatever a host has set.
-        """
-        worker = carrier.worker()
-        carrier.squidie.start(Quick, {"number": 0}).result(timeout=PATIENCE)
-        carrier.stop()
-        runs = [carrier.squidie.start(Quick, {"number": 0}) for _ in range(20)]
-        carrier.start()
-
-        eventually(lambda: not worker.is_alive() or all(run.snapshot().status == "completed" for run in runs), PATIENCE)
-        if not worker.is_alive():
-            carrier.worker()
-
-        assert [run.result(timeout=PATIENCE) for run in runs] == [1] * 20
