@@ -37,8 +37,16 @@ class Work:
         self.definition = definition
 
 
-def claim(parts: Parts, queue: str, most: int, *, thorough: bool = True) -> tuple[list[Work], bool]:
-    """Claim from one queue: the work, and whether more was due than was taken.
+class Taken(NamedTuple):
+    """The work that a claim brought, whether more was `left` that is due, and whether it saw a timer that `rings`."""
+
+    work: list[Work]
+    left: bool
+    rings: bool
+
+
+def claim(parts: Parts, queue: str, most: int, *, thorough: bool = True) -> Taken:
+    """Claim from one queue.
 
     Whoever is `thorough` looks at everything before he says that there is nothing; see `watermark`.
 
@@ -81,7 +89,7 @@ def claim(parts: Parts, queue: str, most: int, *, thorough: bool = True) -> tupl
     parts.renewer.hold([each.holding for each in work])
     parts.tally.note(Met.TAKEOVER, sum(1 for each in work if each.holding.row.lost))
     parts.telling.taken(work)
-    return work, taken.left
+    return Taken(work, taken.left, parts.timers.told(rings=taken.rings))
 
 
 def still_ours(parts: Parts, holding: Holding) -> bool:
@@ -111,7 +119,8 @@ def _take(parts: Parts, queue: str, most: int, by: Claimant, since: datetime | N
         failpoints.hit("claim.before_commit")
         if queue not in parts.limited.queues:
             turns, begun = parts.rounds.turns(queue), time.monotonic()
-            taken = claims.claim(parts.journal, connection, queue, most, by, turns, since=since)
+            asks = parts.timers.is_time()
+            taken = claims.claim(parts.journal, connection, queue, most, by, turns, since=since, asks=asks)
             if not taken.stands:
                 return taken, _looked_at(parts, connection, queue, taken, _Began(since, begun))
             parts.limited.queues.add(queue)

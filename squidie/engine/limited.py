@@ -62,7 +62,8 @@ def claim(parts: Parts, queue: str, most: int, by: Claimant, since: datetime | N
     with parts.journal.transaction() as connection:
         look = _look(parts, connection, queue)
         turns = parts.rounds.turns(queue)
-        batch = claims.claim(parts.journal, connection, queue, most, by, turns, look.gates(), since)
+        asks = parts.timers.is_time()
+        batch = claims.claim(parts.journal, connection, queue, most, by, turns, look.gates(), since, asks=asks)
         pauses = _take(parts, connection, look, [claimed.row.rate for claimed in batch.claims])
     if not batch.is_limited:
         parts.limited.queues.discard(queue)

@@ -35,12 +35,15 @@ class Timers:
         self._looked_at = time.monotonic()
         return settle_due(self._parts)
 
-    def look_now_and_then(self) -> bool:
-        """The same, for a process with work at hand: not too often. Whether it has looked."""
-        is_time = time.monotonic() - self._looked_at >= EVERY
-        if is_time:
-            self.look()
-        return is_time
+    def is_time(self) -> bool:
+        """Whether to look, for a process with work at hand: not too often."""
+        return time.monotonic() - self._looked_at >= EVERY
+
+    def told(self, *, rings: bool | None) -> bool:
+        """A claim has looked, or has not (None); whether it has seen one that is due."""
+        if rings is not None:
+            self._looked_at = time.monotonic()
+        return bool(rings)
 
 
 def settle_due(parts: Parts) -> int:

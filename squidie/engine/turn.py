@@ -16,7 +16,7 @@ from squidie.decide.commands import Release
 from squidie.engine import ids
 from squidie.engine.aftermath import tell
 from squidie.engine.batch import Handover, Verdict
-from squidie.engine.claim import Work, claim, handed_over
+from squidie.engine.claim import Taken, Work, claim, handed_over
 from squidie.engine.execute import execute
 from squidie.engine.interrupting import end_process, may_end_process
 from squidie.engine.lease import Hand, Holding
@@ -72,9 +72,8 @@ class Turn:
 
     def _go(self) -> None:
         while self._goes_on() or not self._passed_on():
-            looked = self._parts.timers.look_now_and_then()
-            work, queue, left = self._claim()
-            if not work and not looked and self._parts.timers.look():
+            (work, left, rings), queue = self._claim()
+            if not work and rings and self._parts.timers.look():
                 continue
             if not work:
                 break
@@ -82,6 +81,8 @@ class Turn:
                 self._parts.bells.ring((queue,))
             while work:
                 work = self.work_off(work, queue)
+            if rings:
+                self._parts.timers.look()
         else:
             self.report.left = True
 
@@ -120,15 +121,16 @@ class Turn:
         flush = getattr(self._parts.delivery, "flush", None)
         return self._draining() or flush is None or bool(flush(BELL))
 
-    def _claim(self) -> tuple[list[Work], str, bool]:
+    def _claim(self) -> tuple[Taken, str]:
         most = self._most or self._parts.pace.size()
+        taken, queue = Taken([], left=False, rings=True), ""  # nobody was asked yet
         for _ in range(len(self._queues)):
             queue = self._queues[0]
             self._queues.append(self._queues.pop(0))
-            work, left = claim(self._parts, queue, most, thorough=not self.report.claimed)
-            if work:
-                return work, queue, left
-        return [], "", False
+            taken = claim(self._parts, queue, most, thorough=not self.report.claimed)
+            if taken.work:
+                break
+        return taken, queue
 
     def _run(self, work: list[Work]) -> tuple[list[Settling], list[Verdict]]:
         """Each claim in its turn: outcomes to be settled, and verdicts on what was settled with its own rows.

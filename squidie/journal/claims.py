@@ -132,12 +132,14 @@ with wall as materialized (
         or coalesce((select bool_or(is_full) from (
             select count(*) >= min(quota) and min(quota) < min(least(limit_room, rate_room)) as is_full
             from due group by limit_key, rate_key, priority, partition) lanes), false) as is_left,
-        (select count(*) from lazily) as lazily
+        (select count(*) from lazily) as lazily,
+        case when :asks or not exists (select from take) then coalesce((select a.due_at from {{s}}.attempts a
+            where a.kind = 'timer' order by a.due_at limit 1) <= {{s}}.clock(), false) end as rings
     from wall
 )
 select a.*, r.definition, r.rev, r.head_hash, r.fold,
     case when row_number() over (partition by a.run_id order by a.n) = 1 then r.state::text end as state,
-    told.is_limited, told.stands, told.is_left, told.lazily
+    told.is_limited, told.stands, told.is_left, told.lazily, told.rings
 from told left join claimed a on true left join {{s}}.runs r on r.run_id = a.run_id order by a.n
 """
 """Take the most urgent due attempts of a queue that this worker can run.
@@ -152,6 +154,8 @@ such work and nobody has looked at it (`surveyed`), nothing is taken: it may be 
 A step that is slow, unknown, irreversible or was lost before is taken alone and durably; several short ones are taken
 together, and that commit does not wait for the disk: a crash of the database would make them due again, and the fence
 would refuse their first holder.
+
+Whoever asks, or finds nothing, is told besides whether a timer is due.
 """
 
 _OPEN_WORK = "a.claim_id is null and a.kind <> 'timer'"
@@ -239,14 +243,15 @@ class Batch:
     """What a claim brought, in its order.
 
     `left` says that more was due than was taken. `is_limited`: there was work under limits, due or not; it `stands` in
-    the way, and nothing was taken, where nobody had looked at it. `damaged` are runs whose work was claimed and cannot
-    be begun, because their histories are broken.
+    the way, and nothing was taken, where nobody had looked at it. `rings`: whether a timer is due, None where that was
+    not asked. `damaged` are runs whose work was claimed and cannot be begun: their histories are broken.
     """
 
     claims: tuple[Claimed, ...]
     left: bool
     is_limited: bool = False
     stands: bool = False
+    rings: bool | None = None
     damaged: tuple[UUID, ...] = ()
 
 
@@ -259,9 +264,12 @@ def claim(  # noqa: PLR0917 - the parts of one claim
     turns: Sequence[Turn] = (),
     gates: Sequence[Gate] | None = None,
     since: datetime | None = None,
+    *,
+    asks: bool = False,
 ) -> Batch:
     """Claim at most `most` due attempts of one queue, of those that became due at `since` or later where it is given.
 
+    Whoever `asks` is told about timers, whatever there is to claim.
     `gates` are those that were looked at, under their locks; without them only what is under no limit is taken.
     """
     given = {
@@ -273,6 +281,7 @@ def claim(  # noqa: PLR0917 - the parts of one claim
         "token_hash": by.token_hash,
         "lease": timedelta(seconds=by.lease),
         "surveyed": gates is not None,
+        "asks": asks,
         **_given(turns, gates if gates is not None else (OPEN,), by.weights),
     }
     if since is None:
@@ -283,7 +292,7 @@ def claim(  # noqa: PLR0917 - the parts of one claim
     claims = tuple(each for each in read if isinstance(each, Claimed))
     damaged = tuple(each.run_id for each in read if isinstance(each, Unread) and each.is_damaged)
     told = found[0]
-    return Batch(claims, told.is_left, told.is_limited, told.stands, damaged)
+    return Batch(claims, told.is_left, told.is_limited, told.stands, told.rings, damaged)
 
 
 def oldest(journal: Journal, connection: Connection, queue: str, since: datetime | None) -> datetime:

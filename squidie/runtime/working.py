@@ -42,7 +42,7 @@ class Working(Door):
         None when nothing is due; a run that fails is a successful call.
         """
         name = queue_name(queue) if queue is not None else self._parts.default_queue
-        work, _ = claim(self._parts, name, 1)
+        work = claim(self._parts, name, 1).work
         if not work:
             return None
         turn = Turn(self._parts, (name,), lambda: False)

@@ -176,7 +176,7 @@ def test_a_thousand_starts_at_once_are_two_statements_and_one_bell(squidie, bell
 
 
 def test_a_workflow_alone_is_a_claim_and_five_settles(squidie, bells):
-    """Seven commits that write with its start, each one statement; the other three are looks, and write nothing."""
+    """Seven commits that write with its start, each one statement; the other two are looks, and write nothing."""
     squidie.start(workload.Five, workload.order(1))
     before = bells.rung
 
@@ -184,15 +184,18 @@ def test_a_workflow_alone_is_a_claim_and_five_settles(squidie, bells):
         squidie.turn(["default"])
 
     assert sent.commits == 0
-    assert sent.statements <= 9
+    assert sent.statements <= 8
     assert bells.rung - before == 0
 
 
-def test_a_look_that_finds_nothing_is_at_most_two_statements(squidie):
+def test_a_look_that_finds_nothing_is_one_statement(squidie):
+    """It asks for work and for timers."""
+    squidie.turn(["default"])
+
     with counting(squidie) as sent:
         squidie.turn(["default"])
 
-    assert sent.statements <= 2
+    assert sent.statements == 1
 
 
 def test_a_step_is_so_many_calls_of_functions(squidie):

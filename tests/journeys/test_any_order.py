@@ -184,7 +184,7 @@ def test_a_turn_that_dies_between_any_two_steps_of_a_batch_loses_nothing(make):
 
     runs = squidie.start_many(Chain, [{} for _ in range(8)])
     for died_after in range(8):
-        work, _ = engine_claim(squidie._parts, "default", 8)
+        work = engine_claim(squidie._parts, "default", 8).work
         turn = Turn(squidie._parts, ("default",), lambda: False)
         for each in work[:died_after]:
             turn._execute(each)  # run, and never settled

@@ -461,7 +461,7 @@ def test_a_running_step_is_told_and_its_outcome_is_not_taken(make):
 def test_a_step_that_runs_alone_is_never_called_once_its_run_was_cancelled(squidie, workflow):
     """2.6, G10: cancelled between its claim and its call, however short that is; nothing is written for it."""
     run = squidie.start(workflow)
-    work, _ = claim_work(squidie._parts, "default", 1)
+    work = claim_work(squidie._parts, "default", 1).work
     squidie.cancel(run.id, reason="between claim and call")
     Turn(squidie._parts, ("default",), lambda: False).work_off(work, "default", hand_over=False)
 
@@ -475,7 +475,7 @@ def test_a_claim_that_was_lost_before_its_call_is_not_begun(squidie, clock):
     """2.6: its row is seen with another claim on it, or with none."""
     clock(NOON)
     run = squidie.start(Careful)
-    work, _ = claim_work(squidie._parts, "default", 1)
+    work = claim_work(squidie._parts, "default", 1).work
     clock(NOON + AFTER_LEASE)
     squidie.sweep()
     (row,) = claim(squidie, 1)
@@ -514,7 +514,7 @@ def test_a_batch_that_was_stopped_looks_again_before_its_members_are_called(make
     squidie = quick(make())
     runs = squidie.start_many(Chain if handed_over else Single, [{}, {}])
     turn = Turn(squidie._parts, ("default",), lambda: False)
-    work, _ = claim_work(squidie._parts, "default", 64)
+    work = claim_work(squidie._parts, "default", 64).work
     if handed_over:
         work = turn.work_off(work, "default")
     called = len(CALLS)

@@ -82,7 +82,7 @@ def sent(squidie):
 
 def take(squidie, most=1):
     """Claims as a turn makes them, which knows from them how their runs stand."""
-    return [each.holding.row for each in claim_work(squidie._parts, "default", most)[0]]
+    return [each.holding.row for each in claim_work(squidie._parts, "default", most).work]
 
 
 def completion(row):

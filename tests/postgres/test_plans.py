@@ -37,6 +37,7 @@ CLAIM = {
     "token_hash": b"",
     "lease": timedelta(seconds=30),
     "surveyed": False,
+    "asks": False,
     **claims._given((), (claims.OPEN,), {}),
 }
 

@@ -59,6 +59,7 @@ def buffers(squidie, since):
         "token_hash": b"",
         "lease": timedelta(seconds=30),
         "surveyed": False,
+        "asks": False,
         "since": since,
         **claims._given((), (claims.OPEN,), {}),
     }

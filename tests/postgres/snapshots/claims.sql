@@ -125,12 +125,14 @@ with wall as materialized (
         or coalesce((select bool_or(is_full) from (
             select count(*) >= min(quota) and min(quota) < min(least(limit_room, rate_room)) as is_full
             from due group by limit_key, rate_key, priority, partition) lanes), false) as is_left,
-        (select count(*) from lazily) as lazily
+        (select count(*) from lazily) as lazily,
+        case when :asks or not exists (select from take) then coalesce((select a.due_at from {s}.attempts a
+            where a.kind = 'timer' order by a.due_at limit 1) <= {s}.clock(), false) end as rings
     from wall
 )
 select a.*, r.definition, r.rev, r.head_hash, r.fold,
     case when row_number() over (partition by a.run_id order by a.n) = 1 then r.state::text end as state,
-    told.is_limited, told.stands, told.is_left, told.lazily
+    told.is_limited, told.stands, told.is_left, told.lazily, told.rings
 from told left join claimed a on true left join {s}.runs r on r.run_id = a.run_id order by a.n;
 
 -- CLAIM_BEHIND
@@ -219,12 +221,14 @@ with wall as materialized (
         or coalesce((select bool_or(is_full) from (
             select count(*) >= min(quota) and min(quota) < min(least(limit_room, rate_room)) as is_full
             from due group by limit_key, rate_key, priority, partition) lanes), false) as is_left,
-        (select count(*) from lazily) as lazily
+        (select count(*) from lazily) as lazily,
+        case when :asks or not exists (select from take) then coalesce((select a.due_at from {s}.attempts a
+            where a.kind = 'timer' order by a.due_at limit 1) <= {s}.clock(), false) end as rings
     from wall
 )
 select a.*, r.definition, r.rev, r.head_hash, r.fold,
     case when row_number() over (partition by a.run_id order by a.n) = 1 then r.state::text end as state,
-    told.is_limited, told.stands, told.is_left, told.lazily
+    told.is_limited, told.stands, told.is_left, told.lazily, told.rings
 from told left join claimed a on true left join {s}.runs r on r.run_id = a.run_id order by a.n;
 
 -- _OLDEST
