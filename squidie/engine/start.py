@@ -25,7 +25,7 @@ from squidie.history.codec import encode
 from squidie.history.fold import fold
 from squidie.journal import at_once, attempts, facts, heads, notes, receipts
 from squidie.journal.heads import encode as encode_state
-from squidie.journal.writing import Starts
+from squidie.journal.starts import Starts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

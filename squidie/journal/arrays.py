@@ -33,8 +33,14 @@ _MICROSECOND = timedelta(microseconds=1)
 class Column(list[Any]):
     """One column of the rows of a statement."""
 
+    type_name: ClassVar[str]
     element_oid: ClassVar[int]
     array_oid: ClassVar[int]
+
+    @staticmethod
+    def alone(value: Any) -> Any:
+        """One element, as psycopg takes it where it is no array's."""
+        return value
 
     @staticmethod
     def pack(value: Any) -> bytes:
@@ -53,6 +59,7 @@ class Column(list[Any]):
 class Uuids(Column):
     """`uuid[]`."""
 
+    type_name = "uuid"
     element_oid, array_oid = 2950, 2951
 
     @staticmethod
@@ -68,7 +75,13 @@ class Uuids(Column):
 class Texts(Column):
     """`text[]`, of `str` or of UTF-8 `bytes`."""
 
+    type_name = "text"
     element_oid, array_oid = 25, 1009
+
+    @staticmethod
+    def alone(value: str | bytes | None) -> str | None:
+        """As plain text."""
+        return _text(value)
 
     @staticmethod
     def pack(value: str | bytes) -> bytes:
@@ -80,6 +93,7 @@ class Texts(Column):
 class Blobs(Column):
     """`bytea[]`."""
 
+    type_name = "bytea"
     element_oid, array_oid = 17, 1001
 
     @staticmethod
@@ -95,12 +109,19 @@ class Blobs(Column):
 class Documents(Blobs):
     """`text[]`, of documents as UTF-8 `bytes`, each of them another."""
 
+    type_name = "text"
     element_oid, array_oid = 25, 1009
+
+    @staticmethod
+    def alone(value: bytes | None) -> str | None:
+        """As plain text."""
+        return _text(value)
 
 
 class Ints(Column):
     """`int4[]`."""
 
+    type_name = "integer"
     element_oid, array_oid = 23, 1007
 
     @staticmethod
@@ -112,6 +133,7 @@ class Ints(Column):
 class Bools(Column):
     """`boolean[]`."""
 
+    type_name = "boolean"
     element_oid, array_oid = 16, 1000
 
     @staticmethod
@@ -123,12 +145,18 @@ class Bools(Column):
 class Times(Column):
     """`timestamptz[]`."""
 
+    type_name = "timestamptz"
     element_oid, array_oid = 1184, 1185
 
     @staticmethod
     def pack(value: datetime) -> bytes:
         """Microseconds since 2000, in eight bytes."""
         return _LONG.pack(8, (value - _EPOCH) // _MICROSECOND)
+
+
+def _text(value: str | bytes | None) -> str | None:
+    """Of an enumeration's member its value: psycopg would send its name."""
+    return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
 
 
 class _ColumnDumper(Dumper):

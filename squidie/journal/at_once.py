@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from squidie.journal.arrays import Blobs
-from squidie.journal.writing import PAUSED, START, changes
+from squidie.journal.starts import starting
+from squidie.journal.writing import PAUSED, changes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,15 +19,18 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from squidie.journal.starts import Starts
     from squidie.journal.store import Journal
-    from squidie.journal.writing import Changes, Starts
+    from squidie.journal.writing import Changes
 
 _TIMELY = "cast(:now as timestamptz) between {s}.clock() - cast(:behind as interval) and {s}.clock()"
 
-START_ONE = START.replace("where not exists", f"where {_TIMELY} and not exists", 1).replace(
-    "\nselect run_id from heads", "\nselect {s}.clock() from heads"
-)
-"""A new run, its first fact and its first work, if `now` is the time; and what time it is."""
+_NOW = "{s}.clock()"
+START = starting(gate=_TIMELY, told=_NOW)
+"""A new run, its first facts and its first work, if `now` is the time; and what time it is."""
+
+START_ALONE = starting(alone=True, gate=_TIMELY, told=_NOW)
+"""The same of a run alone."""
 
 SETTLE = f"""
 with held as materialized (
@@ -57,8 +61,9 @@ def start(journal: Journal, connection: Connection, rows: Starts, now: datetime,
 
     What time it is; None where nothing was written.
     """
-    given = {**rows.parameters(rows.heads), "now": now, "behind": behind}
-    told: datetime | None = connection.execute(journal.sql(START_ONE), given).scalar_one_or_none()
+    given = {**rows.values(), "now": now, "behind": behind}
+    statement = journal.sql(START_ALONE if rows.is_alone else START)
+    told: datetime | None = connection.execute(statement, given).scalar_one_or_none()
     return told
 
 

@@ -15,7 +15,8 @@ from squidie.history.run import FOLD
 from squidie.journal import facts, notes
 from squidie.journal.arrays import Bools, Ints, Texts, Times, Uuids
 from squidie.journal.attempts import ROW, row_of
-from squidie.journal.writing import FREE, Columns, free
+from squidie.journal.columns import Columns
+from squidie.journal.writing import FREE, free
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -182,23 +183,25 @@ class Rebuilt:
     def __init__(self) -> None:
         self.untrue: list[notes.Value] = []
         self.true: list[notes.Value] = []
-        self.gone = Columns(g_run=Uuids, g_kind=Texts, g_step=Texts, g_attempt=Ints)
-        self.opened = Columns(**FREE, o_lost=Ints)
+        self.gone = Columns({"g_run": Uuids, "g_kind": Texts, "g_step": Texts, "g_attempt": Ints})
+        self.opened = Columns(FREE | {"o_lost": Ints})
         self.heads = Columns(
-            h_run=Uuids,
-            h_rev=Ints,
-            h_status=Texts,
-            h_state=Texts,
-            h_at=Times,
-            h_ended=Times,
-            h_workflow=Texts,
-            h_definition=Texts,
-            h_trigger=Texts,
-            h_queue=Texts,
-            h_priority=Ints,
-            h_partition=Texts,
-            h_archived=Bools,
-            h_attributes=Texts,
+            {
+                "h_run": Uuids,
+                "h_rev": Ints,
+                "h_status": Texts,
+                "h_state": Texts,
+                "h_at": Times,
+                "h_ended": Times,
+                "h_workflow": Texts,
+                "h_definition": Texts,
+                "h_trigger": Texts,
+                "h_queue": Texts,
+                "h_priority": Ints,
+                "h_partition": Texts,
+                "h_archived": Bools,
+                "h_attributes": Texts,
+            }
         )
 
     def drop(self, row: OpenAttempt) -> None:

@@ -1,26 +1,3 @@
--- START
-with heads as (
-    insert into {s}.runs (run_id, rev, head_hash, status, workflow, definition, trigger, queue, priority, partition,
-        key, attributes, fold, state, started_at, updated_at, ended_at, rested_at)
-    select h.run_id, h.rev, h.hash, h.status, h.workflow, h.definition, h.trigger, h.queue, h.priority, h.partition,
-        h.key, h.attributes::jsonb, 3, h.state::json, h.at, h.at, h.ended, h.ended
-    from unnest(:h_run, :h_rev, :h_hash, :h_status, :h_workflow, :h_definition, :h_trigger, :h_queue, :h_priority,
-        :h_partition, :h_key, :h_attributes, :h_state, :h_at, :h_ended)
-        as h(run_id, rev, hash, status, workflow, definition, trigger, queue, priority, partition, key, attributes,
-            state, at, ended)
-    where not exists (select from {s}.retired t where t.run_id = h.run_id and t.until > {s}.clock())
-    order by h.run_id on conflict (run_id) do nothing returning run_id
-), facts as (
-    insert into {s}.facts (run_id, seq, kind, at, body, hash)
-    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash)
-    where (f.run_id in (select run_id from heads)) is true  -- looked up, not joined: there may be thousands
-), opened as (
-    insert into {s}.attempts (run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, claim_id, token_hash, owner, claimed_at, lease_until) select o.run_id, o.kind, o.step, o.attempt, o.action, o.queue, o.priority, o.due_at, o.alone, o.partition, o.limit_key, o.rate_key, o.claim_id, o.token_hash, o.owner, o.claimed_at, o.lease_until from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
-        :o_partition, :o_limit, :o_rate, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o(run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, claim_id, token_hash, owner, claimed_at, lease_until)
-    where (o.run_id in (select run_id from heads)) is true
-)
-select run_id from heads;
-
 -- WRITE
 with gone as (
     delete from {s}.attempts a
@@ -33,23 +10,22 @@ with gone as (
     set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = 3,
         updated_at = h.at, ended_at = coalesce(r.ended_at, h.ended),
         rested_at = case when h.ended is not null then h.at end
-    from unnest(:h_run, :h_before, :h_rev, :h_hash, :h_status, :h_state, :h_at, :h_ended)
-        as h(run_id, before, rev, hash, status, state, at, ended)
+    from unnest(:h_run, :h_before, :h_rev, :h_hash, :h_status, :h_state, :h_at, :h_ended) as h(run_id, before, rev, hash, status, state, at, ended)
     where r.run_id = h.run_id and r.rev = h.before and true returning 1
 ), written as (
     insert into {s}.facts (run_id, seq, kind, at, body, hash)
-    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash) where true
+    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from unnest(:f_run, :f_seq, :f_kind, :f_at, :f_body, :f_hash) as f(run_id, seq, kind, at, body, hash)
+    where true
 ), opened as (
-    insert into {s}.attempts (run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, claim_id, token_hash, owner, claimed_at, lease_until) select o.run_id, o.kind, o.step, o.attempt, o.action, o.queue, o.priority, o.due_at, o.alone, o.partition, o.limit_key, o.rate_key, case when p.queue is null then o.claim_id end, case when p.queue is null then o.token_hash end, case when p.queue is null then o.owner end, case when p.queue is null then o.claimed_at end, case when p.queue is null then o.lease_until end from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone,
-        :o_partition, :o_limit, :o_rate, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o(run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, claim_id, token_hash, owner, claimed_at, lease_until)
+    insert into {s}.attempts (run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, claim_id, token_hash, owner, claimed_at, lease_until)
+    select o.run_id, o.kind, o.step, o.attempt, o.action, o.queue, o.priority, o.due_at, o.alone, o.partition, o.limit_key, o.rate_key, case when p.queue is null then o.claim_id end, case when p.queue is null then o.token_hash end, case when p.queue is null then o.owner end, case when p.queue is null then o.claimed_at end, case when p.queue is null then o.lease_until end from unnest(:o_run, :o_kind, :o_step, :o_attempt, :o_action, :o_queue, :o_priority, :o_due, :o_alone, :o_partition, :o_limit, :o_rate, :o_claim, :o_token, :o_owner, :o_claimed, :o_lease) as o(run_id, kind, step, attempt, action, queue, priority, due_at, alone, partition, limit_key, rate_key, claim_id, token_hash, owner, claimed_at, lease_until)
     left join lateral (select p.queue from {s}.queues p where p.queue in (o.queue, '*') limit 1) p on true
     where true
 ), freed as (
     update {s}.attempts a
     set claim_id = null, token_hash = null, owner = null, claimed_at = null, lease_until = null,
         due_at = b.due_at, lost = b.lost
-    from unnest(:b_run, :b_step, :b_attempt, :b_claim, :b_due, :b_lost)
-        as b(run_id, step, attempt, claim_id, due_at, lost)
+    from unnest(:b_run, :b_step, :b_attempt, :b_claim, :b_due, :b_lost) as b(run_id, step, attempt, claim_id, due_at, lost)
     where a.run_id = b.run_id and a.step = b.step and a.attempt = b.attempt
         and a.claim_id is not distinct from b.claim_id returning 1
 )
