@@ -62,8 +62,8 @@ def start(journal: Journal, connection: Connection, rows: Starts, now: datetime,
     What time it is; None where nothing was written.
     """
     given = {**rows.values(), "now": now, "behind": behind}
-    statement = journal.sql(START_ALONE if rows.is_alone else START)
-    told: datetime | None = connection.execute(statement, given).scalar_one_or_none()
+    statement = START_ALONE if rows.is_alone else START
+    told: datetime | None = journal.run(connection, statement, given).scalar_one_or_none()
     return told
 
 
@@ -81,6 +81,6 @@ def settle(  # noqa: PLR0917 - what is written, and what it rests upon
     """
     hashes = Blobs(known[row[0]] for row in batch.heads)
     given = {**batch.parameters(batch.gone, batch.heads), "h_known": hashes, "now": now, "behind": behind}
-    done = connection.execute(journal.sql(SETTLE), given).one()
+    done = journal.run(connection, SETTLE, given).one()
     batch.leave(done.paused)
     return done.opens, done.now

@@ -122,7 +122,7 @@ def renew(journal: Journal, connection: Connection, rows: Collection[OpenAttempt
 def still_held(journal: Journal, connection: Connection, rows: Collection[OpenAttempt]) -> set[UUID]:
     """The claims of these rows that still stand, by a plain read."""
     given = {**_keys(row.key for row in rows), "claims": _claims(rows)}
-    return set(connection.execute(journal.sql(STILL_HELD), given).scalars())
+    return set(journal.run(connection, STILL_HELD, given).scalars())
 
 
 def decisive(

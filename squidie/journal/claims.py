@@ -285,9 +285,9 @@ def claim(  # noqa: PLR0917 - the parts of one claim
         **_given(turns, gates if gates is not None else (OPEN,), by.weights),
     }
     if since is None:
-        found = connection.execute(journal.sql(CLAIM), given).all()
+        found = journal.run(connection, CLAIM, given).all()
     else:
-        found = connection.execute(journal.sql(CLAIM_BEHIND), {**given, "since": since}).all()
+        found = journal.run(connection, CLAIM_BEHIND, {**given, "since": since}).all()
     read = _claimed(journal, connection, [r for r in found if r.run_id is not None])
     claims = tuple(each for each in read if isinstance(each, Claimed))
     damaged = tuple(each.run_id for each in read if isinstance(each, Unread) and each.is_damaged)

@@ -100,8 +100,7 @@ class Starts(Rows):
 
     def write(self, journal: Journal, connection: Connection) -> set[UUID]:
         """Write them; the runs that did not exist before are given back."""
-        statement = journal.sql(START_ALONE if self.is_alone else START)
-        return set(connection.execute(statement, self.values()).scalars())
+        return set(journal.run(connection, START_ALONE if self.is_alone else START, self.values()).scalars())
 
     @property
     def is_alone(self) -> bool:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, TextClause, event, text
+from sqlalchemy import Connection, CursorResult, Engine, TextClause, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -29,7 +29,7 @@ from squidie.journal import arrays, sessions
 from squidie.migrate import IDENTIFIER, engine_of, head, unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
 
     from sqlalchemy.pool import ConnectionPoolEntry
@@ -61,6 +61,7 @@ class Journal:
         self.owns_engine = isinstance(database, str)
         self.engine = engine_of(database)
         self._texts: dict[str, TextClause] = {}
+        self._rendered: dict[str, str] = {}
         self._lock_timeout = f"{int(lock_timeout * 1000)}ms"
         if self.engine.dialect.driver != "psycopg":
             raise InvalidConfig(
@@ -101,6 +102,13 @@ class Journal:
         if found is None:
             found = self._texts[template] = text(template.replace("{s}", f'"{self.schema}"'))
         return found
+
+    def run(self, connection: Connection, template: str, given: Mapping[str, Any]) -> CursorResult[Any]:
+        """Execute a statement that is sent all the time: as a text that was made once, not compiled again."""
+        found = self._rendered.get(template)
+        if found is None:
+            found = self._rendered[template] = str(self.sql(template).compile(dialect=connection.dialect))
+        return connection.exec_driver_sql(found, given)
 
     @contextmanager
     def transaction(self, host: Connection | None = None) -> Iterator[Connection]:
