@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from squidie.journal.arrays import Blobs
+from squidie.journal.arrays import Blobs, Ints, Uuids
+from squidie.journal.columns import Kinds, single, unnested
 from squidie.journal.starts import starting
-from squidie.journal.writing import PAUSED, changes
+from squidie.journal.writing import changes, paused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,28 +33,41 @@ START = starting(gate=_TIMELY, told=_NOW)
 START_ALONE = starting(alone=True, gate=_TIMELY, told=_NOW)
 """The same of a run alone."""
 
-SETTLE = f"""
+_KNOWN: Kinds = {"h_run": Uuids, "h_before": Ints, "h_known": Blobs}
+
+
+def settling(*, alone: bool = False) -> str:
+    """The statement that settles; `alone`, one step with one successor."""
+    given = single if alone else unnested
+    gone, held = ("1", "1") if alone else ("cardinality(:g_run)", "cardinality(:h_run)")
+    return f"""
 with held as materialized (
-    select r.run_id from unnest(:h_run, :h_before, :h_known) as h(run_id, rev, hash)
+    select r.run_id from {given(_KNOWN, "h(run_id, rev, hash)")}
     join {{s}}.runs r on r.run_id = h.run_id and r.rev = h.rev and r.head_hash = h.hash
     where {_TIMELY}
     order by r.run_id for no key update of r skip locked
 ), gate as materialized (
-    select count(*) = cardinality(:h_run) as opens from held
-), {changes("(select opens from gate)")}
+    select count(*) = {held} as opens from held
+), {changes("(select opens from gate)", alone=alone)}
 select gate.opens, {{s}}.clock() as now,
     case when gate.opens and ((select count(*) from gone), (select count(*) from heads))
-            <> (cardinality(:g_run), cardinality(:h_run))
+            <> ({gone}, {held})
         then ('the claims that were decided on are held: not ' || gate.opens)::integer end as broken,
-    {PAUSED}
+    {paused(alone=alone)}
 from gate
 """
+
+
+SETTLE = settling()
 """Outcomes whose holder knows how their runs stand: nothing is locked and read before.
 
 The heads are taken, passing over those that somebody holds, and asked for the hashes of the facts that were decided on.
 If a single one is held or was changed, or `now` is not the time, nothing is written. What is held against that cannot
 lose its claim but by a crash of the database that has erased it; then the statement fails, and takes all back.
 """
+
+SETTLE_ALONE = settling(alone=True)
+"""The same of one step with one successor."""
 
 
 def start(journal: Journal, connection: Connection, rows: Starts, now: datetime, behind: timedelta) -> datetime | None:
@@ -80,7 +94,8 @@ def settle(  # noqa: PLR0917 - what is written, and what it rests upon
     What is freed is not among them. Raises `DBAPIError` where a claim has been erased.
     """
     hashes = Blobs(known[row[0]] for row in batch.heads)
-    given = {**batch.parameters(batch.gone, batch.heads), "h_known": hashes, "now": now, "behind": behind}
-    done = journal.run(connection, SETTLE, given).one()
+    before = hashes[0] if batch.is_alone else hashes
+    given = {**batch.values(), "h_known": before, "now": now, "behind": behind}
+    done = journal.run(connection, SETTLE_ALONE if batch.is_alone else SETTLE, given).one()
     batch.leave(done.paused)
     return done.opens, done.now

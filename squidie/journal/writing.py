@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from squidie.history.run import FOLD
 from squidie.journal.arrays import Blobs, Bools, Documents, Ints, Texts, Times, Uuids
-from squidie.journal.columns import Columns, Kinds, unnested
+from squidie.journal.columns import Columns, Kinds, single, unnested
 from squidie.journal.queues import EVERY
 
 if TYPE_CHECKING:
@@ -79,11 +79,15 @@ _UNLESS_PAUSED = ", ".join(
 )
 
 
-def changes(gate: str = "true") -> str:
-    """What a batch of commands writes, as parts of a statement; nothing, where `gate` is not true."""
+def changes(gate: str = "true", *, alone: bool = False) -> str:
+    """What a batch of commands writes, as parts of a statement; nothing, where `gate` is not true.
+
+    For a step `alone`, which has one successor, they take values in place of columns.
+    """
+    given = single if alone else unnested
     return f"""gone as (
     delete from {{s}}.attempts a
-    using {unnested(GONE, "g(run_id, step, attempt, claim_id)")}
+    using {given(GONE, "g(run_id, step, attempt, claim_id)")}
     where a.run_id = g.run_id and a.step = g.step and a.attempt = g.attempt
         and a.claim_id is not distinct from g.claim_id and {gate}
     returning 1
@@ -92,21 +96,25 @@ def changes(gate: str = "true") -> str:
     set rev = h.rev, head_hash = h.hash, status = h.status, state = h.state::json, fold = {FOLD},
         updated_at = h.at, ended_at = coalesce(r.ended_at, h.ended),
         rested_at = case when h.ended is not null then h.at end
-    from {unnested(HEAD, "h(run_id, before, rev, hash, status, state, at, ended)")}
+    from {given(HEAD, "h(run_id, before, rev, hash, status, state, at, ended)")}
     where r.run_id = h.run_id and r.rev = h.before and {gate} returning 1
 ), written as (
     insert into {{s}}.facts ({FACT_COLUMNS})
-    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {unnested(FACT, f"f({FACT_COLUMNS})")}
+    select f.run_id, f.seq, f.kind, f.at, f.body::json, f.hash from {given(FACT, f"f({FACT_COLUMNS})")}
     where {gate}
 ), opened as (
     insert into {{s}}.attempts ({OPENED_COLUMNS})
-    select {_UNLESS_PAUSED} from {unnested(OPENED, f"o({OPENED_COLUMNS})")}
+    select {_UNLESS_PAUSED} from {given(OPENED, f"o({OPENED_COLUMNS})")}
     left join lateral (select p.queue from {{s}}.queues p where p.queue in (o.queue, '*') limit 1) p on true
     where {gate}
 )"""
 
 
-PAUSED = "(select array_agg(p.queue) from {s}.queues p where p.queue = any(:o_queue) or p.queue = '*') as paused"
+def paused(*, alone: bool = False) -> str:
+    """Which queues of what is opened are paused."""
+    named = "p.queue = cast(:o_queue as text)" if alone else "p.queue = any(:o_queue)"
+    return f"(select array_agg(p.queue) from {{s}}.queues p where {named} or p.queue = '*') as paused"
+
 
 WRITE = f"""
 with {changes()}, freed as (
@@ -118,7 +126,7 @@ with {changes()}, freed as (
         and a.claim_id is not distinct from b.claim_id returning 1
 )
 select (select count(*) from gone) as gone, (select count(*) from freed) as freed,
-    (select count(*) from heads) as heads, {PAUSED}
+    (select count(*) from heads) as heads, {paused()}
 """
 """Facts, heads and open work of a batch of commands, each fenced by what was locked.
 
@@ -193,6 +201,17 @@ class Changes(Rows):
     def stand(self) -> Iterator[tuple[UUID, int, bytes]]:
         """The heads as they are left: run, revision, hash."""
         return ((row[0], row[2], row[3]) for row in self.heads)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether this is the outcome of one step with one successor, as most are where there is little to do."""
+        return len(self.heads) == len(self.facts) == len(self.gone) == len(self.opened) == 1
+
+    def values(self) -> dict[str, Any]:
+        """What is written, but for what is freed, by name."""
+        if not self.is_alone:
+            return self.parameters(self.gone, self.heads)
+        return self.facts.alone | self.opened.alone | self.gone.alone | self.heads.alone
 
     def write(self, journal: Journal, connection: Connection) -> bool:
         """Write them; whether every fence held. `paused` then tells on which queues nothing was handed over."""
