@@ -14,7 +14,7 @@ from hashlib import sha256
 
 import msgspec
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from squidie.decide.commands import Complete, Elapse, Expire, Release
 from squidie.decide.commands import Fail as FailCommand
@@ -49,12 +49,22 @@ PLANS = ("enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_index
 
 
 def plan_without(squidie, setting):
-    """Known to Postgres with its figures, and from here on without one way to read or to join."""
-    with squidie._parts.journal.reading() as connection:
+    """Known to Postgres with its figures, and from here on without one way to read or to join.
+
+    All other ways are open, as they are not in our sessions otherwise: what they shut could hide the one that is meant.
+    """
+    engine = squidie._parts.journal.engine
+    with engine.connect() as connection:
         connection.execute(text("analyze"))
-        database = connection.execute(text("select current_database()")).scalar_one()
-        connection.execute(text(f'alter database "{database}" set {setting} = off'))
-    squidie._parts.journal.engine.dispose()
+        connection.commit()
+
+    def set_up(raw, _):
+        for each in PLANS:
+            raw.execute(f"set {each} = {'off' if each == setting else 'on'}")
+        raw.commit()
+
+    event.listen(engine, "connect", set_up)
+    engine.dispose()
 
 
 def under_locks(squidie):
