@@ -123,7 +123,7 @@ class Turn:
 
     def _claim(self) -> tuple[Taken, str]:
         most = self._most or self._parts.pace.size()
-        taken, queue = Taken([], left=False, rings=True), ""  # nobody was asked yet
+        taken, queue = Taken([], left=False, rings=True), ""  # with no queue to ask, timers are looked for all the same
         for _ in range(len(self._queues)):
             queue = self._queues[0]
             self._queues.append(self._queues.pop(0))

@@ -30,6 +30,11 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+def _as_text(value: str | bytes | None) -> str | None:
+    """One text by itself; of an enumeration's member its value, for psycopg would send its name."""
+    return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
+
+
 class Column(list[Any]):
     """One column of the rows of a statement."""
 
@@ -77,11 +82,7 @@ class Texts(Column):
 
     type_name = "text"
     element_oid, array_oid = 25, 1009
-
-    @staticmethod
-    def alone(value: str | bytes | None) -> str | None:
-        """As plain text."""
-        return _text(value)
+    alone = staticmethod(_as_text)
 
     @staticmethod
     def pack(value: str | bytes) -> bytes:
@@ -111,11 +112,7 @@ class Documents(Blobs):
 
     type_name = "text"
     element_oid, array_oid = 25, 1009
-
-    @staticmethod
-    def alone(value: bytes | None) -> str | None:
-        """As plain text."""
-        return _text(value)
+    alone = staticmethod(_as_text)
 
 
 class Ints(Column):
@@ -152,11 +149,6 @@ class Times(Column):
     def pack(value: datetime) -> bytes:
         """Microseconds since 2000, in eight bytes."""
         return _LONG.pack(8, (value - _EPOCH) // _MICROSECOND)
-
-
-def _text(value: str | bytes | None) -> str | None:
-    """Of an enumeration's member its value: psycopg would send its name."""
-    return value.decode() if isinstance(value, bytes) else None if value is None else str(value)
 
 
 class _ColumnDumper(Dumper):
